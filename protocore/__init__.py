@@ -1,0 +1,8 @@
+"""Protocore: find out what an image classifier has learned."""
+
+from protocore.errors import ProtocoreError
+from protocore.generation import GenerationSettings, Prototype, Target
+from protocore.models import Classifier
+
+__all__ = ["Classifier", "GenerationSettings", "Prototype", "ProtocoreError", "Target"]
+__version__ = "0.1.0"

@@ -1,0 +1,85 @@
+"""Everything that Protocore raises on purpose.
+
+ProtocoreError                  catch this one
+├── SettingsError               a parameter is outside its range
+├── ModelError                  a classifier cannot be used
+│   ├── UnknownModelError       no such architecture or weights entry
+│   ├── UnknownClassError       no such class in this classifier
+│   ├── WeightsUnavailableError weights are neither on disk nor downloadable
+│   └── CheckpointError         a weights file is damaged, unsafe or does not fit
+├── GenerationError             a run could not go on
+│   ├── DivergedError           the loss or the image became NaN or infinite
+│   └── OutOfMemoryError        the device has no room for the batch
+├── ImageError                  a file is not an image that can be used
+├── NaturalReferenceError       a natural reference cannot be built
+├── ReviewError                 a review session or a cohort test is not valid
+├── JobError                    a background job does not exist or cannot do that now
+└── LibraryError                the library cannot be read or written
+    └── BundleError             a file to import is not a valid bundle
+
+Every message says what was wrong, the constraint and the value received, and the way out.
+"""
+
+
+class ProtocoreError(Exception):
+    """Base of all errors that are explained to the user."""
+
+
+class SettingsError(ProtocoreError):
+    """A parameter is outside its range."""
+
+
+class ModelError(ProtocoreError):
+    """A classifier cannot be used."""
+
+
+class UnknownModelError(ModelError):
+    """No such architecture or weights entry."""
+
+
+class UnknownClassError(ModelError):
+    """No such class in this classifier."""
+
+
+class WeightsUnavailableError(ModelError):
+    """Weights are neither on disk nor downloadable."""
+
+
+class CheckpointError(ModelError):
+    """A weights file is damaged, unsafe or does not fit the architecture."""
+
+
+class GenerationError(ProtocoreError):
+    """A run could not go on."""
+
+
+class DivergedError(GenerationError):
+    """The loss or the image became NaN or infinite."""
+
+
+class OutOfMemoryError(GenerationError):
+    """The device has no room for the batch."""
+
+
+class ImageError(ProtocoreError):
+    """A file is not an image that can be used."""
+
+
+class NaturalReferenceError(ProtocoreError):
+    """A natural reference cannot be built."""
+
+
+class ReviewError(ProtocoreError):
+    """A review session or a cohort test is not valid."""
+
+
+class JobError(ProtocoreError):
+    """A background job does not exist or cannot do that now."""
+
+
+class LibraryError(ProtocoreError):
+    """The library cannot be read or written."""
+
+
+class BundleError(LibraryError):
+    """A file to import is not a valid bundle."""

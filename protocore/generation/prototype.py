@@ -1,0 +1,170 @@
+"""A finished prototype: its image and the record of how it came about."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from protocore.errors import ImageError, LibraryError
+from protocore.generation.settings import GenerationSettings, Target
+
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsChange:
+    """From which step on which settings held."""
+
+    step: int
+    settings: GenerationSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrototypeRecord:
+    """Everything needed to name, repeat and judge a prototype. Serialises to plain JSON."""
+
+    key: str  # prototype_key of the request; two equal keys ask for the same image
+    model: str
+    weights: str
+    source: str  # where the classifier came from: "demo", "torchvision", "checkpoint", "module"
+    weight_hash: str  # SHA-256 of the weights
+    class_index: int
+    class_name: str
+    target: Target
+    history: tuple[SettingsChange, ...]  # first entry at step 0; more when tuned while running
+    steps: int  # taken
+    completed: bool  # False: stopped before the last step
+    logit: float  # of the class for the saved 8-bit image, without transform
+    probability: float  # softmax of the same, 0..1
+    top: tuple[tuple[int, str, float], ...]  # likeliest classes: index, name, probability
+    seconds: float  # wall time of the run that made it
+    device: str
+    precision: str  # of the network while generating: "float32" or "bfloat16"
+    created: str  # ISO 8601, UTC
+    versions: dict[str, str]  # of Python and the packages that decide the result
+
+    @property
+    def seed(self) -> int:
+        """Seed of start image and transforms."""
+        return self.target.seed
+
+    @property
+    def settings(self) -> GenerationSettings:
+        """Settings of the last step."""
+        return self.history[-1].settings
+
+    @property
+    def title(self) -> str:
+        """Short name for people."""
+        return f"{self.class_name} · seed {self.seed}"
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the request alone makes it again: never tuned, never cut short."""
+        return self.completed and len(self.history) == 1
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        content = json.loads(json.dumps(asdict(self)))
+        # `seed` and `settings` stand at the top level too: people look for them there.
+        return {
+            "record_version": RECORD_VERSION,
+            **content,
+            "seed": self.seed,
+            "settings": self.settings.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict) -> PrototypeRecord:
+        """The inverse of `to_dict`; raises LibraryError when something is missing or wrong."""
+        try:
+            values = {field.name: content[field.name] for field in fields(cls)}
+            target = content["target"]
+            values["target"] = Target(
+                weights=tuple((int(index), float(weight)) for index, weight in target["weights"]),
+                seed=target["seed"],
+            )
+            values["history"] = tuple(
+                SettingsChange(
+                    step=int(change["step"]),
+                    settings=GenerationSettings.from_dict(change["settings"]),
+                )
+                for change in content["history"]
+            )
+            values["top"] = tuple((int(i), str(n), float(p)) for i, n, p in content["top"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise LibraryError(f"this is not a prototype record: {error!r}") from error
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prototype:
+    """An 8-bit RGB image `(H, W, 3)` and its record."""
+
+    image: np.ndarray
+    record: PrototypeRecord
+
+    @property
+    def stem(self) -> str:
+        """File name without ending, such as "mobilenet_v2_574_golf-ball_seed0"."""
+        record = self.record
+        parts = (record.model, record.class_index, record.class_name, f"seed{record.seed}")
+        return "_".join(slug(str(part)) for part in parts)
+
+    def save(self, folder: str | Path, stem: str | None = None) -> Path:
+        """Write `<stem>.png` and then `<stem>.json` into `folder`; returns the path of the PNG.
+
+        A failed write leaves nothing behind and raises LibraryError.
+        """
+        folder = Path(folder)
+        picture = folder / f"{stem or self.stem}.png"
+        record = picture.with_suffix(".json")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(self.image).save(picture, optimize=True)
+            record.write_text(json.dumps(self.record.to_dict(), indent=2), encoding="utf-8")
+        except OSError as error:
+            picture.unlink(missing_ok=True)
+            record.unlink(missing_ok=True)
+            raise LibraryError(
+                f"the prototype could not be saved in {folder}: {error.strerror or error}; "
+                "choose a folder that can be written and has room"
+            ) from error
+        return picture
+
+    @classmethod
+    def load(cls, path: str | Path) -> Prototype:
+        """Read what `save` wrote; `path` is the PNG or the JSON file."""
+        picture = Path(path).with_suffix(".png")
+        record = picture.with_suffix(".json")
+        try:
+            content = json.loads(record.read_text(encoding="utf-8"))
+            with Image.open(picture) as image:
+                pixels = np.asarray(image.convert("RGB"))
+        except UnidentifiedImageError as error:
+            raise ImageError(f"{picture.name} is not an image") from error
+        except (OSError, ValueError) as error:
+            raise LibraryError(f"{record.name} cannot be read as a prototype: {error}") from error
+        return cls(image=pixels, record=PrototypeRecord.from_dict(content))
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide how a prototype looks."""
+    packages = ("torch", "torchvision", "numpy", "pillow")
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+        "machine": platform.machine(),
+    }
+
+
+def slug(text: str) -> str:
+    """Letters, digits, dots, underscores and dashes only: fit for a file name everywhere."""
+    return re.sub(r"[^a-z0-9._]+", "-", text.casefold()).strip("-.") or "unnamed"

@@ -1,0 +1,181 @@
+"""All settings of prototype generation, validated, comparable and serialisable."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+
+from protocore.errors import SettingsError
+
+MAX_STEPS = 100_000  # about an hour for the fastest CPU model here; more is a typing error
+FILLS = ("black", "mean", "grey", "white", "edge", "reflect")
+PARAMETRISATIONS = ("pixels", "fourier")
+PENALTIES = ("absolute", "squared")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What one prototype is to excite: a weighted sum of logits, and the seed it starts from.
+
+    `weights` are `(class index, weight)` pairs; the objective is the sum of weight * logit.
+    The seed decides the start image and the sequence of random transforms, whatever the class,
+    so that two classes under one seed differ by the class alone.
+    """
+
+    weights: tuple[tuple[int, float], ...]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.weights:
+            raise SettingsError("a target needs at least one class, got none")
+        classes = [index for index, _ in self.weights]
+        if len(set(classes)) != len(classes):
+            raise SettingsError(f"each class may occur once in a target, got {classes}")
+        for index, weight in self.weights:
+            if index < 0 or not math.isfinite(weight) or weight == 0:
+                raise SettingsError(
+                    "a target needs class indices >= 0 with finite weights other than 0, "
+                    f"got class {index} with weight {weight}"
+                )
+        _check_range("seed", self.seed, 0, 2**32 - 1)
+
+    @classmethod
+    def of(cls, index: int, seed: int = 0) -> Target:
+        """The prototype of one class (paper, section 3)."""
+        return cls(weights=((index, 1.0),), seed=seed)
+
+    @classmethod
+    def contrast(cls, index: int, against: int, strength: float, seed: int = 0) -> Target:
+        """What the model sees in `index` and not in `against`: z_index - strength * z_against."""
+        if strength == 0:
+            return cls.of(index, seed)
+        return cls(weights=((index, 1.0), (against, -strength)), seed=seed)
+
+    @classmethod
+    def antitype(cls, index: int, seed: int = 0) -> Target:
+        """The image that the model finds least like the class."""
+        return cls(weights=((index, -1.0),), seed=seed)
+
+    @property
+    def class_index(self) -> int:
+        """The class that the prototype is filed under."""
+        return self.weights[0][0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationSettings:
+    """How a prototype is made. The defaults are the paper's; what it leaves open is said.
+
+    Raises SettingsError for values outside their range.
+    """
+
+    steps: int = 512  # stage 2 (appendix A)
+    learning_rate: float = 0.05  # Adam (appendix A)
+    baseline_steps: int = 64  # stage 1 at most, ends early when balanced; length not in the paper
+    scale: tuple[float, float] = (0.7, 1.3)  # factor, drawn uniformly (Table 3)
+    rotation: float = 180.0  # degrees, drawn from -rotation..rotation (Table 3)
+    translation: tuple[float, float] = (0.5, 0.5)  # share of width and height (Table 3)
+    fill: str = "black"  # what lies outside the moved image; not in the paper
+    transforms_per_step: int = 1  # averaged in each step; 1 in the paper
+    hf_weight: float = 1000.0  # of the high-frequency loss, at the first step; not in the paper
+    hf_weight_end: float | None = None  # at the last step, reached geometrically; None: constant
+    hf_penalty: str = "absolute"  # mean |difference| or mean squared difference of neighbours
+    average_last: int = (
+        0  # the prototype is the mean of the last so many iterates; 0 or 1: the last
+    )
+    image_size: int | None = None  # pixels; None: the model's input size
+    parametrisation: str = "pixels"  # "fourier": decorrelated Fourier basis (Olah et al., 2017)
+    precision: str = "auto"  # of the network; "auto": bfloat16 where it pays
+
+    def __post_init__(self) -> None:
+        _check_range("steps", self.steps, 1, MAX_STEPS)
+        _check_range("learning rate", self.learning_rate, 1e-5, 10.0)
+        _check_range("baseline steps", self.baseline_steps, 0, MAX_STEPS)
+        _check_scale(self.scale)
+        _check_range("rotation (degrees)", self.rotation, 0, 180)
+        _check_pair("translation", self.translation)
+        for share in self.translation:
+            _check_range("translation (share of the size)", share, 0, 1)
+        _check_choice("fill", self.fill, FILLS)
+        _check_range("transforms per step", self.transforms_per_step, 1, 64)
+        _check_range("high-frequency weight", self.hf_weight, 0, 1e6)
+        if self.hf_weight_end is not None:
+            _check_range("high-frequency weight at the end", self.hf_weight_end, 0, 1e6)
+            if (self.hf_weight == 0) != (self.hf_weight_end == 0):
+                raise SettingsError(
+                    "a high-frequency weight that changes geometrically must be above 0 at both "
+                    f"ends, got {self.hf_weight} and {self.hf_weight_end}"
+                )
+        _check_choice("high-frequency penalty", self.hf_penalty, PENALTIES)
+        _check_range("average of the last iterates", self.average_last, 0, MAX_STEPS)
+        if self.image_size is not None:
+            _check_range("image size (pixels)", self.image_size, 16, 2048)
+        _check_choice("parametrisation", self.parametrisation, PARAMETRISATIONS)
+        _check_choice("precision", self.precision, PRECISIONS)
+
+    def hf_weight_at(self, step: int) -> float:
+        """Weight of the high-frequency loss in `step`, counted from 0."""
+        if self.hf_weight_end is None or self.hf_weight == 0:
+            return self.hf_weight
+        progress = min(step / max(self.steps - 1, 1), 1.0)
+        return self.hf_weight * (self.hf_weight_end / self.hf_weight) ** progress
+
+    def replace(self, **changes: object) -> GenerationSettings:
+        """A copy with some values changed, validated again."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict) -> GenerationSettings:
+        """The inverse of `to_dict`; raises SettingsError for names it does not know."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise SettingsError(f"unknown settings {unknown}; known are {sorted(known)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def prototype_key(identity: str, target: Target, settings: GenerationSettings) -> str:
+    """What makes two requests the same prototype: 64 hexadecimal digits.
+
+    `identity` is the classifier's.
+    """
+    content = {
+        "classifier": identity,
+        "target": [[index, float(weight)] for index, weight in target.weights],
+        "seed": target.seed,
+        "settings": settings.to_dict(),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise SettingsError(f"{name} must be a number from {low} to {high}, got {value!r}")
+    if not low <= value <= high:
+        relation = f">= {low}" if value < low else f"<= {high}"
+        raise SettingsError(f"{name} must be {relation}, got {value}")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _check_pair(name: str, value: tuple) -> None:
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise SettingsError(f"{name} must be two numbers, got {value!r}")
+
+
+def _check_scale(scale: tuple[float, float]) -> None:
+    _check_pair("scale", scale)
+    for factor in scale:
+        _check_range("scale", factor, 0.1, 4.0)
+    if scale[0] > scale[1]:
+        raise SettingsError(f"scale must be (smallest, largest), got {scale}")

@@ -1,0 +1,1 @@
+"""How natural a prototype is: activations, ranks, path similarity, natural references."""

@@ -1,0 +1,1 @@
+"""What keeps it running: background jobs and the library of everything made."""
