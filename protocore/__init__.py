@@ -4,5 +4,5 @@ from protocore.errors import ProtocoreError
 from protocore.generation import GenerationSettings, Prototype, Target
 from protocore.models import Classifier
 
-__all__ = ["Classifier", "GenerationSettings", "Prototype", "ProtocoreError", "Target"]
+__all__ = ["Classifier", "GenerationSettings", "ProtocoreError", "Prototype", "Target"]
 __version__ = "0.1.0"
