@@ -75,7 +75,7 @@ class GenerationSettings:
 
     steps: int = 512  # stage 2 (appendix A)
     learning_rate: float = 0.05  # Adam (appendix A)
-    baseline_steps: int = 64  # stage 1 at most, ends early when balanced; length not in the paper
+    baseline_steps: int = 64  # stage 1, loss L_pv; length not in the paper
     scale: tuple[float, float] = (0.7, 1.3)  # factor, drawn uniformly (Table 3)
     rotation: float = 180.0  # degrees, drawn from -rotation..rotation (Table 3)
     translation: tuple[float, float] = (0.5, 0.5)  # share of width and height (Table 3)
@@ -111,7 +111,7 @@ class GenerationSettings:
                     f"ends, got {self.hf_weight} and {self.hf_weight_end}"
                 )
         _check_choice("high-frequency penalty", self.hf_penalty, PENALTIES)
-        _check_range("average of the last iterates", self.average_last, 0, MAX_STEPS)
+        _check_range("averaging (steps)", self.averaging, 0, MAX_STEPS)
         if self.image_size is not None:
             _check_range("image size (pixels)", self.image_size, 16, 2048)
         _check_choice("parametrisation", self.parametrisation, PARAMETRISATIONS)

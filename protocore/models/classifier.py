@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from protocore.errors import ModelError, UnknownClassError
+from protocore.models.modules import check_finite, count_outputs, hash_weights, private_copy
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # torchvision.transforms.ImageClassification's default
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -23,8 +23,8 @@ class Classifier:
     """An image classifier together with what is needed to use and to name it.
 
     Only this class normalises: everything else handles images as float32 `(N, 3, H, W)` in
-    [0, 1]. The module is shared and never changed; `protocore.models.acceleration` makes
-    private copies for work that needs gradients or hooks.
+    [0, 1]. The module is in eval mode, frozen, shared by everyone and never changed; whoever
+    needs hooks takes a `protocore.models.modules.private_copy` of it.
     """
 
     module: nn.Module
@@ -119,14 +119,13 @@ class Classifier:
         """Wrap any module that maps `(N, 3, H, W)` to `(N, K)` logits.
 
         `class_names` defaults to "class 0", "class 1", ...; `mean` and `std` are per channel
-        for images in [0, 1]; `input_size` is in pixels. The module is not copied and not
-        changed. Raises ModelError when it does not return one row of logits per image or holds
+        for images in [0, 1]; `input_size` is in pixels. The module is not changed: Protocore
+        works on a tree of its own over the same weights. Raises ModelError when it does not return one row of logits per image or holds
         values that are not finite.
         """
-        if not any(True for _ in module.parameters()):
-            raise ModelError("a classifier needs at least one parameter, this module has none")
-        check_finite(module)
-        outputs = probe_outputs(module, input_size)
+        own = private_copy(module)
+        check_finite(own)
+        outputs = count_outputs(own, input_size)
         names = tuple(class_names) if class_names else tuple(f"class {i}" for i in range(outputs))
         if len(names) != outputs:
             raise ModelError(
@@ -134,7 +133,7 @@ class Classifier:
                 "give one name per output"
             )
         return cls(
-            module=module,
+            module=own,
             name=name or type(module).__name__,
             weights=weights,
             source=source,
@@ -142,7 +141,7 @@ class Classifier:
             mean=_triple(mean, "mean"),
             std=_triple(std, "std", positive=True),
             input_size=input_size,
-            weight_hash=hash_weights(module),
+            weight_hash=hash_weights(own),
         )
 
     @classmethod
@@ -163,53 +162,6 @@ class Classifier:
             input_size=preset.crop_size[0],
             source="torchvision",
         )
-
-
-def hash_weights(module: nn.Module) -> str:
-    """SHA-256 over names, types, shapes and bytes of the state dict; 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for key, value in sorted(module.state_dict().items()):
-        tensor = value.detach().cpu().contiguous()
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(np.ascontiguousarray(tensor.flatten().view(torch.uint8).numpy()))
-    return digest.hexdigest()
-
-
-def check_finite(module: nn.Module) -> None:
-    """Raise ModelError naming the tensors that hold NaN or infinity."""
-    bad = [
-        key
-        for key, value in module.state_dict().items()
-        if value.is_floating_point() and not torch.isfinite(value).all()
-    ]
-    if bad:
-        raise ModelError(
-            f"{len(bad)} of the model's tensors hold NaN or infinite values, first {bad[0]!r}; "
-            "weights must be finite: the training has probably diverged, use an earlier checkpoint"
-        )
-
-
-def probe_outputs(module: nn.Module, input_size: int) -> int:
-    """How many logits the module returns for a black image; leaves the module's mode as it was."""
-    parameter = next(module.parameters())
-    black = torch.zeros(1, 3, input_size, input_size, device=parameter.device)
-    modes = {child: child.training for child in module.modules()}
-    try:
-        module.eval()
-        with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            output = module(black.to(parameter.dtype))
-    except Exception as error:  # a foreign module may raise anything
-        raise ModelError(
-            f"the model does not accept images of shape (1, 3, {input_size}, {input_size}): {error}"
-        ) from error
-    finally:
-        for child, mode in modes.items():
-            child.training = mode
-    if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 1:
-        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ModelError(f"a classifier must return logits of shape (N, classes), got {shape}")
-    return output.shape[1]
 
 
 def _triple(values: Sequence[float], name: str, *, positive: bool = False):

@@ -1,0 +1,99 @@
+"""Work on bare `nn.Module`s: private copies, hashes, checks. Never changes its argument."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from protocore.errors import ModelError
+
+_HOOK_TABLES = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
+
+def private_copy(module: nn.Module) -> nn.Module:
+    """A module tree of one's own over the same weights: in eval mode, frozen, without hooks.
+
+    The tensors are shared, so it costs milliseconds and no memory, and a module in training is
+    seen with its current weights. Hooks, gradients and modes of the original stay untouched by
+    whatever is done with the copy. Raises ModelError for a module that cannot be copied.
+    """
+    memo: dict[int, object] = {
+        id(p): nn.Parameter(p.detach(), requires_grad=False) for p in module.parameters()
+    }
+    memo.update({id(b): b for b in module.buffers()})
+    try:
+        duplicate = copy.deepcopy(module, memo)
+    except Exception as error:  # a foreign module may hold anything
+        raise ModelError(
+            f"{type(module).__name__} cannot be copied ({error}); wrap the bare network, without "
+            "locks, open files or distributed wrappers"
+        ) from error
+    for child in duplicate.modules():
+        for name in _HOOK_TABLES:
+            hooks = getattr(child, name)
+            # Old-style weight and spectral norm compute the weight in a hook: those must stay.
+            foreign = [k for k, h in hooks.items() if not _belongs_to_torch(h)]
+            for key in foreign:
+                del hooks[key]
+    return duplicate.eval()
+
+
+def _belongs_to_torch(hook: object) -> bool:
+    return type(hook).__module__.startswith("torch.nn.utils")
+
+
+def hash_weights(module: nn.Module) -> str:
+    """SHA-256 over names, types, shapes and bytes of the state dict; 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for key, value in sorted(module.state_dict().items()):
+        tensor = value.detach().cpu().contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(np.ascontiguousarray(tensor.flatten().view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def check_finite(module: nn.Module) -> None:
+    """Raise ModelError naming the first tensor that holds NaN or infinity."""
+    bad = [
+        key
+        for key, value in module.state_dict().items()
+        if value.is_floating_point() and not torch.isfinite(value).all()
+    ]
+    if bad:
+        raise ModelError(
+            f"{len(bad)} of the model's tensors hold NaN or infinite values, first {bad[0]!r}; "
+            "weights must be finite: the training has probably diverged, use an earlier checkpoint"
+        )
+
+
+def count_outputs(module: nn.Module, input_size: int) -> int:
+    """How many logits a module in eval mode returns for a black image of `input_size` pixels.
+
+    Raises ModelError when it does not accept the image or does not return `(1, K)`.
+    """
+    parameter = next(module.parameters(), None)
+    if parameter is None:
+        raise ModelError("a classifier needs at least one parameter, this module has none")
+    black = torch.zeros(1, 3, input_size, input_size, device=parameter.device)
+    try:
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            output = module(black.to(parameter.dtype))
+    except Exception as error:  # a foreign module may raise anything
+        raise ModelError(
+            f"the model does not accept images of shape (1, 3, {input_size}, {input_size}): {error}"
+        ) from error
+    if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 1:
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ModelError(f"a classifier must return logits of shape (N, classes), got {shape}")
+    return output.shape[1]
