@@ -1,0 +1,183 @@
+"""One background job: what its work may call, what a page may see of it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+ACTIVE = ("queued", "running", "paused", "stopping")
+FINISHED = ("done", "stopped", "failed")
+RATE_WINDOW = 5.0  # seconds of progress that the rate is measured over
+RATE_SPACING = 0.1  # seconds between two samples of progress, so that fast steps cost nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """What a job looked like at one moment. Safe to keep and to hand to another thread."""
+
+    id: str
+    kind: str
+    title: str
+    device: str
+    status: str  # one of ACTIVE or FINISHED
+    position: int | None  # 0: running, 1: next on its device, ...; None: finished
+    done: int  # steps
+    total: int  # steps; 0: not known yet
+    text: str  # what it is doing, in a few words
+    seconds: float  # running; waiting in the queue and pauses do not count
+    rate: float | None  # steps per second over the last RATE_WINDOW seconds
+    seconds_left: float | None  # at that rate
+    snapshot: Any  # what the work published last
+    result: Any  # what the work returned
+    error: str  # what went wrong, for people; "" if nothing did
+    meta: Mapping[str, Any]  # whatever the submitter wanted to remember
+    version: int  # grows with every change of the above, time aside
+
+    @property
+    def active(self) -> bool:
+        """Whether anything can still happen to it."""
+        return self.status in ACTIVE
+
+    @property
+    def fraction(self) -> float:
+        """Share of the steps that are done, 0..1."""
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+
+@dataclass(kw_only=True, eq=False)
+class Job:
+    """The engine's own record of a job. Touched only under the engine's lock."""
+
+    id: str
+    kind: str
+    title: str
+    device: str
+    work: Callable[[JobControl], Any] | None  # dropped at the end: it may hold a whole model
+    meta: Mapping[str, Any]
+    clock: Callable[[], float]
+    status: str = "queued"
+    done: int = 0
+    total: int = 0
+    text: str = ""
+    snapshot: Any = None
+    result: Any = None
+    error: str = ""
+    version: int = 0
+    stop_requested: bool = False
+    messages: list[Any] = field(default_factory=list)
+    running_before: float = 0.0  # seconds up to the last pause
+    running_since: float | None = None  # clock value; None: not running now
+    samples: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds running, done)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds running, without pauses."""
+        if self.running_since is None:
+            return self.running_before
+        return self.running_before + self.clock() - self.running_since
+
+    def start_clock(self) -> None:
+        """Count from now on."""
+        if self.running_since is None:
+            self.running_since = self.clock()
+
+    def stop_clock(self) -> None:
+        """Stop counting."""
+        self.running_before = self.seconds
+        self.running_since = None
+
+    def advance(self, done: int, total: int, text: str) -> None:
+        """Note how far it is. A step back or another total starts a new measurement."""
+        if done < self.done or total != self.total:
+            self.samples.clear()
+        now = self.seconds
+        if not self.samples or now - self.samples[-1][0] >= RATE_SPACING:
+            self.samples.append((now, done))
+        while len(self.samples) > 2 and now - self.samples[1][0] >= RATE_WINDOW:
+            self.samples.popleft()
+        self.done, self.total, self.text = done, total, text
+        self.version += 1
+
+    @property
+    def rate(self) -> float | None:
+        """Steps per second, or None before two samples exist."""
+        if len(self.samples) < 2:
+            return None
+        (start, first), (end, last) = self.samples[0], self.samples[-1]
+        return (last - first) / (end - start) if end > start else None
+
+    def view(self, position: int | None) -> JobView:
+        """A frozen copy."""
+        rate = self.rate
+        left = (self.total - self.done) / rate if rate and self.status in ACTIVE else None
+        return JobView(
+            id=self.id,
+            kind=self.kind,
+            title=self.title,
+            device=self.device,
+            status=self.status,
+            position=position,
+            done=self.done,
+            total=self.total,
+            text=self.text,
+            seconds=self.seconds,
+            rate=rate,
+            seconds_left=left,
+            snapshot=self.snapshot,
+            result=self.result,
+            error=self.error,
+            meta=self.meta,
+            version=self.version,
+        )
+
+
+class JobControl:
+    """What the work of a job is given: the only way in which it speaks to the pages."""
+
+    def __init__(self, job: Job, changed: threading.Condition) -> None:
+        self._job = job
+        self._changed = changed  # the engine's lock, notified at every change
+
+    @property
+    def job_id(self) -> str:
+        """Identifier of the job."""
+        return self._job.id
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the work should end now and return what there is."""
+        with self._changed:
+            return self._job.stop_requested
+
+    def publish(self, snapshot: Any) -> None:
+        """Show `snapshot`, which must not be changed afterwards, as the state of the work."""
+        with self._changed:
+            self._job.snapshot = snapshot
+            self._job.version += 1
+            self._changed.notify_all()
+
+    def progress(self, done: int, total: int, text: str = "") -> None:
+        """Say that `done` of `total` steps are taken, and in `text` what is being done."""
+        with self._changed:
+            self._job.advance(done, total, text)
+            self._changed.notify_all()
+
+    def wait_if_paused(self) -> None:
+        """Return at once when running; while paused, return when resumed or stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._job.status != "paused")
+
+    def take_messages(self) -> list[Any]:
+        """What pages have sent since the last call, oldest first."""
+        with self._changed:
+            messages, self._job.messages = self._job.messages, []
+            return messages
+
+
+def frozen_meta(meta: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """A copy that cannot be changed through a view."""
+    return MappingProxyType(dict(meta or {}))
