@@ -1,0 +1,223 @@
+"""Read the user's own weights files without running what they contain."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import re
+import struct
+import threading
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from protocore.errors import CheckpointError
+from protocore.models.class_names import names_from
+
+SUFFIXES = (".pth", ".pt", ".safetensors")
+MAX_UPLOAD_BYTES = 1 * 2**30  # the largest common ones (vgg19, vit_b_16) have 0.3 to 0.6 GB
+
+# Where training scripts put the weights inside a checkpoint, best first.
+_NESTED = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "weights",
+    "params",
+    "module",
+    "state_dict_ema",
+    "model_ema",
+    "ema",
+)
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
+_NAMES = (
+    "class_names",
+    "classes",
+    "class_to_idx",
+    "idx_to_class",
+    "id2label",
+    "categories",
+    "labels",
+)
+_FORCED = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+# Plain data that training scripts (torchvision's own among them) save beside the weights:
+# their arguments, and NumPy numbers such as the best accuracy.
+_SCALAR = np.float64(0).__reduce__()[0]
+_HARMLESS = [
+    argparse.Namespace,
+    np.dtype,
+    np.dtypes.Float64DType,
+    np.dtypes.Float32DType,
+    np.dtypes.Int64DType,
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+]
+_reading = threading.Lock()  # safe_globals changes a list of the whole process
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """What a weights file holds."""
+
+    state: dict[str, Tensor]
+    class_names: tuple[str, ...] | None  # None: the file names no classes
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Weights and class names of a `.pth`, `.pt` or `.safetensors` file, on the CPU.
+
+    Nothing in the file is executed (`weights_only`). Weights nested under a usual name
+    ("state_dict", "model", ...) are found, and prefixes that wrappers leave ("module.",
+    "_orig_mod.") are removed. Raises CheckpointError.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(
+            f"there is no file {path}; give the path of a {', '.join(SUFFIXES)} file"
+        )
+    if path.suffix.lower() == ".safetensors":
+        content, names = _read_safetensors(path)
+    else:
+        content = _read_pickled(path)
+        names = _find_names(content)
+    state = _find_state(content)
+    if state is None:
+        raise CheckpointError(
+            f"{path.name} holds no state dict, but {_describe(content)}; save "
+            "`model.state_dict()` with torch.save, or as .safetensors"
+        )
+    return Checkpoint(state=_strip_prefixes(state), class_names=names)
+
+
+def _read_pickled(path: Path) -> object:
+    if os.environ.get(_FORCED, "0").lower() in ("1", "y", "yes", "true"):
+        raise CheckpointError(
+            f"weights files are not read while {_FORCED} is set, because it lets a file run code; "
+            "unset it and start again"
+        )
+    try:
+        with _reading, torch.serialization.safe_globals(_HARMLESS):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(_refusal(path, str(error))) from error
+    except MemoryError as error:
+        raise CheckpointError(
+            f"{path.name} needs more memory than there is; use a machine with more memory"
+        ) from error
+    except Exception as error:  # a damaged file can fail anywhere in the reader
+        raise CheckpointError(_damage(path, error)) from error
+
+
+def _refusal(path: Path, reason: str) -> str:
+    """What the safe unpickler objected to."""
+    found = re.search(r"(?:GLOBAL|class) ([A-Za-z_][\w.]*)", reason)
+    if found is None:
+        return _damage(path, reason)
+    return (
+        f"{path.name} holds a Python object ({found.group(1)}) beside or instead of weights; "
+        "reading it could run code, so it is refused. Save `model.state_dict()` with torch.save, "
+        "or as .safetensors"
+    )
+
+
+def _damage(path: Path, error: object) -> str:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+    if is_zip and not zipfile.is_zipfile(path):
+        return (
+            f"{path.name} is cut off after {size} bytes: the end of the archive is missing; copy "
+            "or download it again"
+        )
+    if is_zip and _is_torchscript(path):
+        return (
+            f"{path.name} is a TorchScript program, not a state dict; save `model.state_dict()` "
+            "with torch.save, or as .safetensors"
+        )
+    # PyTorch's own words are left out: they advise to switch the protection off.
+    cut = isinstance(error, EOFError) or "EOF" in str(error)
+    reason = "it ends too early" if cut else "it holds something else"
+    return (
+        f"{path.name} ({size} bytes) is not a weights file that can be read, {reason}; "
+        f"give an undamaged {', '.join(SUFFIXES)} file"
+    )
+
+
+def _is_torchscript(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...] | None]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, struct.error) as error:
+        size = path.stat().st_size
+        raise CheckpointError(
+            f"{path.name} ({size} bytes) is not a readable safetensors file: {error}; copy or "
+            "save it again"
+        ) from error
+    for key in _NAMES:
+        if key in metadata:
+            try:
+                return tensors, names_from(json.loads(metadata[key]))
+            except ValueError:
+                continue
+    return tensors, None
+
+
+def _find_state(content: object, depth: int = 0) -> dict[str, Tensor] | None:
+    """The first mapping of names to tensors, at most three levels down."""
+    if not isinstance(content, Mapping):
+        return None
+    tensors = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    if tensors and len(tensors) == len(content):
+        return tensors
+    if depth < 3:
+        for key in _NESTED:
+            found = _find_state(content.get(key), depth + 1)
+            if found:
+                return found
+    # Some state dicts carry "_extra_state" entries or counters that are not tensors.
+    return tensors if len(tensors) > len(content) / 2 else None
+
+
+def _find_names(content: object) -> tuple[str, ...] | None:
+    """Class names at the top or one level down, as in {"meta": {"classes": [...]}}."""
+    if not isinstance(content, Mapping):
+        return None
+    levels = [content, *(value for value in content.values() if isinstance(value, Mapping))]
+    for level in levels:
+        for key in _NAMES:
+            found = names_from(level.get(key))
+            if found:
+                return found
+    return None
+
+
+def _strip_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without what DataParallel, torch.compile and wrapper classes put before every name."""
+    for prefix in _PREFIXES:
+        if state and all(key.startswith(prefix) for key in state):
+            return _strip_prefixes({k.removeprefix(prefix): v for k, v in state.items()})
+    return {key.replace("_orig_mod.", ""): value for key, value in state.items()}
+
+
+def _describe(content: object) -> str:
+    if isinstance(content, Mapping):
+        keys = [str(key) for key in list(content)[:5]]
+        return f"a dictionary with the keys {', '.join(keys) or '(none)'}"
+    return f"a {type(content).__name__}"

@@ -1,0 +1,182 @@
+"""Names for classifiers: a `ModelSpec` says which one and under which conditions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from protocore.errors import ModelError, UnknownModelError
+from protocore.models.catalog import find_architecture, find_entry
+from protocore.models.devices import default_device
+from protocore.models.files import FileContent, long_path, short_path
+
+KINDS = ("demo", "torchvision", "checkpoint")
+DEMO_VARIANT = "robust"
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Everything that decides which classifier one gets, so that it can be a cache key.
+
+    Use `demo`, `torchvision` or `checkpoint` to make one. `mean`, `std` and `input_size`
+    replace what the source says; None leaves it.
+    """
+
+    kind: str  # one of KINDS
+    architecture: str  # "demo" or torchvision's name
+    weights: str  # the demo's variant, a torchvision weights entry or a file name
+    file: FileContent | None = None  # the checkpoint
+    names_file: FileContent | None = None  # class names; None: those of the source
+    mean: Triple | None = None  # per channel, for images in [0, 1]
+    std: Triple | None = None
+    input_size: int | None = None  # pixels
+    transform_input: bool | None = None  # googlenet and inception_v3 only; None: yes
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ModelError(f"model kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        for name in ("mean", "std"):
+            _check_triple(name, getattr(self, name))
+        size = self.input_size
+        if size is not None and (isinstance(size, bool) or not 16 <= size <= 2048):
+            raise ModelError(f"input size must be between 16 and 2048 pixels, got {size}")
+
+    @classmethod
+    def demo(cls, variant: str = DEMO_VARIANT, *, device: str | None = None) -> ModelSpec:
+        """The model that is shipped with Protocore."""
+        return cls(
+            kind="demo", architecture="demo", weights=variant, device=device or default_device()
+        )
+
+    @classmethod
+    def torchvision(
+        cls, architecture: str, weights: str | None = None, *, device: str | None = None
+    ) -> ModelSpec:
+        """A torchvision model with one of its weights entries; raises UnknownModelError."""
+        entry = find_entry(architecture, weights)
+        return cls(
+            kind="torchvision",
+            architecture=entry.architecture,
+            weights=entry.weights,
+            device=device or default_device(),
+        )
+
+    @classmethod
+    def checkpoint(
+        cls,
+        architecture: str,
+        path: str | Path,
+        *,
+        class_names: str | Path | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        input_size: int | None = None,
+        transform_input: bool | None = None,
+        device: str | None = None,
+    ) -> ModelSpec:
+        """A weights file of a torchvision architecture; raises ModelError.
+
+        `class_names` is a text or JSON file. `transform_input` says of googlenet and
+        inception_v3 whether the network was trained with torchvision's option of that name,
+        as networks fine-tuned from torchvision's weights are (the default).
+        """
+        file = FileContent.of(path)
+        return cls(
+            kind="checkpoint",
+            architecture=find_architecture(architecture),
+            weights=file.path.name,
+            file=file,
+            names_file=None if class_names is None else FileContent.of(class_names),
+            mean=None if mean is None else tuple(mean),
+            std=None if std is None else tuple(std),
+            input_size=input_size,
+            transform_input=transform_input,
+            device=device or default_device(),
+        )
+
+    @property
+    def title(self) -> str:
+        """Short name for people, such as "resnet18 · IMAGENET1K_V1"."""
+        return f"{self.architecture} · {self.weights}"
+
+    def to_link(self) -> str:
+        """A short text for links, such as "torchvision:resnet18:IMAGENET1K_V1".
+
+        The device is left out, it belongs to the machine. Files in Protocore's own folder for
+        checkpoints are named alone, others with their path.
+        """
+        parts = [self.kind]
+        if self.kind == "demo":
+            parts += [self.weights] if self.weights != DEMO_VARIANT else []
+        else:
+            where = short_path(self.file.path) if self.file else self.weights
+            parts += [self.architecture, quote(where)]
+        options = {
+            "names": short_path(self.names_file.path) if self.names_file else None,
+            "mean": _join(self.mean),
+            "std": _join(self.std),
+            "size": self.input_size,
+            "transform_input": None if self.transform_input is None else int(self.transform_input),
+        }
+        query = urlencode({key: value for key, value in options.items() if value is not None})
+        return ":".join(parts) + (f"?{query}" if query else "")
+
+    @classmethod
+    def from_link(cls, link: str, *, device: str | None = None) -> ModelSpec:
+        """The inverse of `to_link`; raises ModelError for what is not a link to a model."""
+        name, _, query = link.partition("?")
+        kind, _, rest = name.partition(":")
+        architecture, _, weights = rest.partition(":")
+        if kind == "demo":
+            spec = cls.demo(rest or DEMO_VARIANT, device=device)
+        elif kind == "torchvision" and architecture:
+            spec = cls.torchvision(architecture, weights or None, device=device)
+        elif kind == "checkpoint" and weights:
+            spec = cls.checkpoint(architecture, long_path(unquote(weights)), device=device)
+        else:
+            raise UnknownModelError(
+                f"{link!r} is not a link to a model; it must look like demo, "
+                "torchvision:resnet18:IMAGENET1K_V1 or checkpoint:resnet18:/folder/weights.pth"
+            )
+        return replace(spec, **_overrides(link, dict(parse_qsl(query))))
+
+
+def _overrides(link: str, options: dict[str, str]) -> dict[str, object]:
+    """What stands behind the question mark of a link."""
+    read = {
+        "names": ("names_file", lambda text: FileContent.of(long_path(text))),
+        "mean": ("mean", _split),
+        "std": ("std", _split),
+        "size": ("input_size", int),
+        "transform_input": ("transform_input", lambda text: bool(int(text))),
+    }
+    try:
+        return {read[key][0]: read[key][1](text) for key, text in options.items()}
+    except KeyError as error:
+        raise ModelError(
+            f"{link!r} has the unknown option {error.args[0]!r}; known are {', '.join(read)}"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"{link!r} is not a link to a model: {error}") from error
+
+
+def _join(values: Triple | None) -> str | None:
+    return None if values is None else ",".join(f"{value:g}" for value in values)
+
+
+def _split(text: str) -> Triple:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _check_triple(name: str, values: Triple | None) -> None:
+    if values is None:
+        return
+    low = 0 if name == "std" else -math.inf
+    if len(values) != 3 or not all(math.isfinite(v) and v > low for v in values):
+        kind = "positive" if name == "std" else "finite"
+        raise ModelError(f"{name} must be three {kind} numbers, got {list(values)}")
