@@ -84,9 +84,7 @@ class GenerationSettings:
     hf_weight: float = 1000.0  # of the high-frequency loss, at the first step; not in the paper
     hf_weight_end: float | None = None  # at the last step, reached geometrically; None: constant
     hf_penalty: str = "absolute"  # mean |difference| or mean squared difference of neighbours
-    average_last: int = (
-        0  # the prototype is the mean of the last so many iterates; 0 or 1: the last
-    )
+    averaging: int = 0  # steps; the prototype is an average of about the last so many iterates
     image_size: int | None = None  # pixels; None: the model's input size
     parametrisation: str = "pixels"  # "fourier": decorrelated Fourier basis (Olah et al., 2017)
     precision: str = "auto"  # of the network; "auto": bfloat16 where it pays

@@ -1,0 +1,248 @@
+"""The optimisation itself: a Python generator of snapshots.
+
+Pausing is not asking for the next snapshot; `send(settings)` replaces the settings from the next
+step on; the state can be saved between steps and gone on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from protocore.errors import DivergedError, OutOfMemoryError, SettingsError
+from protocore.generation import losses
+from protocore.generation.affine import Fill, draw_matrices, transform
+from protocore.generation.parametrisation import PARAMETRISATIONS
+from protocore.generation.settings import GenerationSettings, Target
+from protocore.generation.state import GenerationState
+from protocore.models.acceleration import FastNetwork
+from protocore.models.classifier import Classifier
+
+ADAM_BETAS = (0.9, 0.999)  # Kingma and Ba, 2015; the paper says "Adam" and gives the rate alone
+ADAM_EPSILON = 1e-8
+FIXED_WHILE_RUNNING = ("baseline_steps", "image_size", "parametrisation", "precision")
+_VIEWS_PER_PASS_CPU = 4  # views per forward pass; more do not pay on CPU (benchmark)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The run after one step. Tensors have one entry per target and are on the CPU.
+
+    What the model says is measured on the transformed views of that step, as the loss sees them.
+    """
+
+    stage: str  # "baseline" (L_pv) or "prototype"
+    step: int  # steps taken in this stage
+    total: int  # steps of this stage
+    logit: Tensor  # (N,) objective: weighted sum of logits, mean over the views
+    probability: Tensor  # (N,) softmax of the target's class, mean over the views
+    hf_loss: Tensor  # (N,) high-frequency loss before weighting
+    hf_weight: float  # its weight in this step; 0 in the baseline stage
+    settings: GenerationSettings  # that held in this step
+    precision: str  # of the network
+    state: GenerationState  # live: changes with the next step
+
+    def images(self) -> Tensor:
+        """The current images `(N, 3, H, W)` in [0, 1], a copy; averaged if the settings say so."""
+        parametrisation = PARAMETRISATIONS[self.settings.parametrisation]
+        return parametrisation.images(self.state.average).clone()
+
+
+Generation = Generator[Snapshot, GenerationSettings | None, None]
+
+
+def generate(
+    classifier: Classifier,
+    targets: Sequence[Target],
+    settings: GenerationSettings | None = None,
+    *,
+    state: GenerationState | None = None,
+) -> Generation:
+    """Optimise one image per target; yields a Snapshot after every step of both stages.
+
+    `state` goes on from a saved run of the same targets. `send(settings)` takes the next step
+    with other settings, which hold from then on (see check_change). What one target gives does
+    not depend on the others, up to floating point. Raises SettingsError, UnknownClassError,
+    DivergedError and OutOfMemoryError; the classifier is left as it was in every case.
+    """
+    settings = settings or GenerationSettings()
+    targets = tuple(targets)
+    _check_targets(classifier, targets, state)
+    size = settings.image_size or classifier.input_size
+    state = state or GenerationState.start(targets, settings, size, classifier.device)
+    return _run(_Problem(classifier, targets, settings), settings, state)
+
+
+def _run(problem: _Problem, settings: GenerationSettings, state: GenerationState) -> Generation:
+    while state.baseline_step < settings.baseline_steps:
+        measured = problem.step(state, settings, baseline=True)
+        state.baseline_step += 1
+        if state.baseline_step == settings.baseline_steps:
+            state.clear_moments()
+        changed = yield Snapshot(
+            stage="baseline",
+            step=state.baseline_step,
+            total=settings.baseline_steps,
+            hf_weight=0.0,
+            settings=settings,
+            precision=problem.network.precision,
+            state=state,
+            **measured,
+        )
+        settings = _changed(settings, changed)
+    while state.step < settings.steps:
+        measured = problem.step(state, settings, baseline=False)
+        state.step += 1
+        changed = yield Snapshot(
+            stage="prototype",
+            step=state.step,
+            total=settings.steps,
+            hf_weight=settings.hf_weight_at(state.step - 1),
+            settings=settings,
+            precision=problem.network.precision,
+            state=state,
+            **measured,
+        )
+        settings = _changed(settings, changed)
+
+
+def check_change(before: GenerationSettings, after: GenerationSettings) -> None:
+    """Raise SettingsError when a running generation cannot go over from `before` to `after`."""
+    fixed = [name for name in FIXED_WHILE_RUNNING if getattr(before, name) != getattr(after, name)]
+    if fixed:
+        names = ", ".join(name.replace("_", " ") for name in fixed)
+        raise SettingsError(f"{names} cannot change while a run goes on; start a new one")
+
+
+def _changed(before: GenerationSettings, sent: GenerationSettings | None) -> GenerationSettings:
+    if sent is None:
+        return before
+    check_change(before, sent)
+    return sent
+
+
+class _Problem:
+    """What stays the same during a run, and one step of it."""
+
+    def __init__(self, classifier: Classifier, targets, settings: GenerationSettings) -> None:
+        self.network = FastNetwork(classifier, settings.precision)
+        self._parametrisation = PARAMETRISATIONS[settings.parametrisation]
+        self._device = classifier.device
+        self._mean = classifier.mean
+        self._weights = losses.target_weights(targets, classifier.num_classes).to(self._device)
+        self._classes = torch.tensor([t.class_index for t in targets], device=self._device)
+        self._views_per_pass = _VIEWS_PER_PASS_CPU if self._device.type == "cpu" else 4096
+
+    def step(self, state: GenerationState, settings: GenerationSettings, *, baseline: bool) -> dict:
+        """Advance `state` by one step; returns the measured values of a Snapshot."""
+        drawn = [draw_matrices(settings, generator) for generator in state.generators]
+        matrices = torch.stack(drawn).to(self._device)  # (N, T, 2, 3)
+        gradient, measured = self._with_room(
+            lambda: self._gradient(state, settings, matrices, baseline=baseline)
+        )
+        where = f"{'baseline' if baseline else 'prototype'} step {state.updates + 1}"
+        if not torch.isfinite(gradient).all():
+            raise DivergedError(
+                f"the loss became NaN or infinite in {where}; lower the learning rate "
+                f"({settings.learning_rate:g}) or the high-frequency weight "
+                f"({settings.hf_weight:g}), or use precision float32"
+            )
+        _adam_(state, gradient, settings.learning_rate)
+        self._parametrisation.constrain_(state.parameters)
+        _average_(state, 0 if baseline else settings.averaging)
+        return measured
+
+    def _gradient(self, state, settings, matrices: Tensor, *, baseline: bool):
+        """Gradient of the summed losses in the parameters, and what was measured on the way."""
+        parameters = state.parameters.detach().requires_grad_(True)
+        images = self._parametrisation.images(parameters)
+        hf_loss = losses.high_frequency(images, settings.hf_penalty)
+        objective, probability, image_gradient = self._views(images, matrices, settings, baseline)
+        weight = 0.0 if baseline else settings.hf_weight_at(state.step)
+        total = (images * image_gradient).sum() + weight * hf_loss.sum()
+        (gradient,) = torch.autograd.grad(total, parameters)
+        measured = {"logit": objective, "probability": probability, "hf_loss": hf_loss}
+        return gradient, {name: value.detach().cpu() for name, value in measured.items()}
+
+    def _views(self, images: Tensor, matrices: Tensor, settings, baseline: bool):
+        """Mean objective and probability `(N,)` over the views, and the loss's image gradient.
+
+        The views pass through the network a few at a time; their gradients add up in the images.
+        """
+        count, transforms = matrices.shape[:2]
+        owner = torch.arange(count, device=self._device).repeat_interleave(transforms)
+        flat = matrices.flatten(0, 1)
+        fill = Fill.of(settings.fill, self._mean, self._device)
+        source = images.detach().requires_grad_(True)
+        gradient = torch.zeros_like(source)
+        objective = torch.zeros(count, device=self._device)
+        probability = torch.zeros(count, device=self._device)
+        for start in range(0, len(owner), self._views_per_pass):
+            rows = owner[start : start + self._views_per_pass]
+            views = transform(source[rows], flat[start : start + self._views_per_pass], fill)
+            logits = self.network(views)
+            score = losses.class_objective(logits, self._weights[rows])
+            loss = losses.probability_variance(logits) if baseline else -score
+            gradient += torch.autograd.grad(loss.sum() / transforms, source)[0]
+            with torch.no_grad():
+                objective.index_add_(0, rows, score / transforms)
+                own = torch.softmax(logits, dim=1).gather(1, self._classes[rows, None])[:, 0]
+                probability.index_add_(0, rows, own / transforms)
+        return objective, probability, gradient
+
+    def _with_room(self, work: Callable):
+        """Run `work`; when memory runs out, with fewer views per pass."""
+        while True:
+            try:
+                return work()
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if self._views_per_pass == 1:
+                    raise OutOfMemoryError(
+                        f"not even one view at a time fits into the memory of {self._device}; "
+                        "choose fewer classes or seeds, a smaller image size or another device"
+                    ) from error
+                self._views_per_pass = min(self._views_per_pass // 2, 256)
+
+
+def _adam_(state: GenerationState, gradient: Tensor, learning_rate: float) -> None:
+    """One update of Adam (Kingma and Ba, 2015, algorithm 1), in place and per element."""
+    beta1, beta2 = ADAM_BETAS
+    state.updates += 1
+    state.first_moment.lerp_(gradient, 1 - beta1)
+    state.second_moment.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    mean = state.first_moment / (1 - beta1**state.updates)
+    deviation = (state.second_moment / (1 - beta2**state.updates)).sqrt_().add_(ADAM_EPSILON)
+    state.parameters.addcdiv_(mean, deviation, value=-learning_rate)
+
+
+def _average_(state: GenerationState, period: int) -> None:
+    """Exponential average whose weights have the mean age of a `period`-step moving average.
+
+    Unlike the plain mean of the last steps it is there at every step, for the live view and for
+    a run that is stopped early or continued.
+    """
+    newest = min(1.0, max(2 / (period + 1), 1 / (state.step + 1)))
+    state.average.lerp_(state.parameters, newest)
+
+
+def _check_targets(classifier, targets, state: GenerationState | None) -> None:
+    if not targets:
+        raise SettingsError("choose at least one class: there is nothing to generate")
+    for target in targets:
+        for index, _ in target.weights:
+            classifier.find_class(index)
+    if len(set(targets)) != len(targets):
+        raise SettingsError("the same class and seed was asked for twice in one run")
+    if state is not None and state.targets != targets:
+        raise SettingsError("the saved state belongs to other classes or seeds")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)

@@ -1,0 +1,95 @@
+"""The state of a run between two steps: everything that is needed to go on from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from protocore.errors import LibraryError
+from protocore.generation.parametrisation import PARAMETRISATIONS
+from protocore.generation.settings import GenerationSettings, Target
+
+_TENSORS = ("parameters", "first_moment", "second_moment", "average", "random_states")
+
+
+@dataclass(kw_only=True)
+class GenerationState:
+    """Mutable; advanced in place by `generate`. One row per target in every tensor."""
+
+    targets: tuple[Target, ...]
+    parameters: Tensor  # (N, ...), see parametrisation
+    first_moment: Tensor  # Adam's m, shape of parameters
+    second_moment: Tensor  # Adam's v, shape of parameters
+    average: Tensor  # average of the iterates, shape of parameters
+    generators: list[torch.Generator]  # one per target, draws its transforms
+    updates: int = 0  # since the moments were last cleared
+    baseline_step: int = 0  # steps of stage 1 taken
+    step: int = 0  # steps of stage 2 taken
+
+    @classmethod
+    def start(
+        cls,
+        targets: tuple[Target, ...],
+        settings: GenerationSettings,
+        size: int,
+        device: torch.device,
+    ) -> GenerationState:
+        """The start images of the targets, `size` pixels wide; each depends on its seed alone."""
+        parametrisation = PARAMETRISATIONS[settings.parametrisation]
+        seeded = [torch.Generator().manual_seed(target.seed) for target in targets]
+        rows = [parametrisation.start(size, generator) for generator in seeded]
+        parameters = torch.stack(rows).to(device)
+        return cls(
+            targets=targets,
+            parameters=parameters,
+            first_moment=torch.zeros_like(parameters),
+            second_moment=torch.zeros_like(parameters),
+            average=parameters.clone(),
+            # An own sequence for the transforms, so that it does not depend on the image size.
+            generators=[torch.Generator().manual_seed(2**32 + t.seed) for t in targets],
+        )
+
+    def clear_moments(self) -> None:
+        """Forget Adam's moments, for the change from stage 1 to stage 2."""
+        self.first_moment.zero_()
+        self.second_moment.zero_()
+        self.updates = 0
+
+    def to_bytes(self) -> bytes:
+        """Serialise as safetensors; the inverse of `from_bytes`."""
+        states = torch.stack([generator.get_state() for generator in self.generators])
+        tensors = {name: getattr(self, name).cpu() for name in _TENSORS[:-1]}
+        header = {
+            "targets": [{"weights": t.weights, "seed": t.seed} for t in self.targets],
+            "updates": self.updates,
+            "baseline_step": self.baseline_step,
+            "step": self.step,
+        }
+        return save({**tensors, "random_states": states}, metadata={"state": json.dumps(header)})
+
+    @classmethod
+    def from_file(cls, path: str, device: torch.device) -> GenerationState:
+        """Read what `to_bytes` gave from a file; raises LibraryError when it is damaged."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = json.loads(file.metadata()["state"])
+                tensors = {name: file.get_tensor(name) for name in _TENSORS}
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise LibraryError(
+                f"the saved state of this run cannot be read ({error}); start the run again"
+            ) from error
+        generators = []
+        for state in tensors.pop("random_states"):
+            generators.append(torch.Generator())
+            generators[-1].set_state(state)
+        targets = tuple(
+            Target(weights=tuple((i, w) for i, w in t["weights"]), seed=t["seed"])
+            for t in header.pop("targets")
+        )
+        moved = {name: tensor.to(device) for name, tensor in tensors.items()}
+        return cls(targets=targets, generators=generators, **moved, **header)
