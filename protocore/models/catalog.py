@@ -117,7 +117,7 @@ def find_architecture(name: str) -> str:
     hint = f" (did you mean {', '.join(near)}?)" if near else ""
     raise UnknownModelError(
         f"torchvision has no classification model {name!r}{hint}; "
-        "`protocore models` lists the ones it has"
+        "`python -m protocore models` lists the ones it has"
     )
 
 

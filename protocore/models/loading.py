@@ -66,12 +66,26 @@ def load_classifier(spec: ModelSpec, report: Report | None = None) -> Classifier
     )
 
 
+def detect_architecture(path: str | Path) -> str:
+    """The torchvision architecture that a weights file fits; raises CheckpointError for none.
+
+    The first call takes a few seconds.
+    """
+    fit = fitting.closest_architecture(read_checkpoint(path).state)
+    if fit.complete:
+        return fit.architecture
+    raise CheckpointError(
+        f"{Path(path).name} fits no torchvision architecture; {fit.architecture} is nearest with "
+        f"{fit.share:.0%} of the tensors, there {fit.explain()}"
+    )
+
+
 def missing_weights(entry: CatalogEntry) -> WeightsUnavailableError:
     """The error for weights that are not on disk: which file, from where, and where to put it."""
     return WeightsUnavailableError(
         f"the weights of {entry.title} are not on disk: {entry.file_name} "
-        f"({entry.file_size / 2**20:.0f} MB) is looked for in {entry.path.parent}. Download them "
-        f"(`protocore models --download {entry.architecture}:{entry.weights}`), or fetch "
+        f"({entry.file_size / 2**20:.1f} MB) is looked for in {entry.path.parent}. Download them "
+        f"(`python -m protocore models --download {entry.architecture}:{entry.weights}`), or get "
         f"{entry.url} on a machine with a network and put the file there"
     )
 
