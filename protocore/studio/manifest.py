@@ -1,0 +1,145 @@
+"""The manifest in each run's folder: what the database says of the run, as JSON.
+
+With it a lost database is built again from the folders, and a bundle brings its titles and tags
+along. It is written last, so a folder with a manifest is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from protocore.errors import LibraryError
+
+MANIFEST_FILE = "manifest.json"
+MANIFEST_FORMAT = "protocore run"
+MANIFEST_VERSION = 1
+MAX_TITLE = 200  # characters
+MAX_TAG = 50
+MAX_NOTE = 20_000
+MAX_MANIFEST = 8 * 2**20  # bytes; some 10 000 prototypes
+IDENTIFIER = re.compile(r"[0-9a-f]{16}")
+STEM = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{5,15}(\+00:00|Z)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrototypeEntry:
+    """One prototype of a run; what its own record says is not repeated here."""
+
+    id: str
+    position: int
+    stem: str  # of its PNG and JSON files
+    title: str
+    preset: str = ""
+    tags: tuple[str, ...] = ()
+    naturalness: Mapping[str, Any] | None = None
+    deleted_at: str | None = None
+
+    def __post_init__(self) -> None:
+        _match("prototype id", self.id, IDENTIFIER)
+        _match("file name", self.stem, STEM)
+        if type(self.position) is not int or not 0 <= self.position < 100_000:
+            raise LibraryError(f"a position must be an integer >= 0, got {self.position!r}")
+        _check_text("title", self.title, MAX_TITLE)
+        _check_text("preset", self.preset, 100)
+        for tag in self.tags:
+            _check_text("tag", tag, MAX_TAG)
+        if self.naturalness is not None and not isinstance(self.naturalness, Mapping):
+            raise LibraryError(f"naturalness must be an object, got {self.naturalness!r}")
+        if self.deleted_at is not None:
+            _match("time", self.deleted_at, MOMENT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunManifest:
+    """A run and its prototypes. Raises LibraryError for values that cannot be."""
+
+    id: str
+    title: str
+    kind: str
+    created: str
+    status: str
+    seconds: float
+    model_link: str
+    note: str
+    prototypes: tuple[PrototypeEntry, ...]
+
+    def __post_init__(self) -> None:
+        _match("run id", self.id, IDENTIFIER)
+        _match("time", self.created, MOMENT)
+        _check_text("title", self.title, MAX_TITLE)
+        _check_text("kind", self.kind, 40)
+        _check_text("status", self.status, 20)
+        _check_text("model link", self.model_link, 2000)
+        _check_text("note", self.note, MAX_NOTE)
+        if isinstance(self.seconds, bool) or not isinstance(self.seconds, int | float):
+            raise LibraryError(f"seconds must be a number, got {self.seconds!r}")
+        if not math.isfinite(self.seconds) or self.seconds < 0:
+            raise LibraryError(f"seconds must be finite and >= 0, got {self.seconds}")
+        if not self.prototypes:
+            raise LibraryError("a run needs at least one prototype, got none")
+        for name in ("id", "position", "stem"):
+            values = [getattr(entry, name) for entry in self.prototypes]
+            if len(set(values)) != len(values):
+                raise LibraryError(f"the {name} of each prototype of a run must differ: {values}")
+
+    def to_json(self) -> str:
+        """The text of the manifest file."""
+        head = {"format": MANIFEST_FORMAT, "version": MANIFEST_VERSION}
+        return json.dumps({**head, **asdict(self)}, indent=2, allow_nan=False)
+
+    def write(self, folder: Path) -> None:
+        """Put it into `folder`, whole or not at all."""
+        draft = folder / f"{MANIFEST_FILE}.new"
+        draft.write_text(self.to_json(), encoding="utf-8")
+        draft.replace(folder / MANIFEST_FILE)
+
+    @classmethod
+    def read(cls, folder: Path) -> RunManifest:
+        """What `write` wrote. Raises LibraryError when it is missing, damaged or newer."""
+        path = folder / MANIFEST_FILE
+        try:
+            if path.stat().st_size > MAX_MANIFEST:
+                raise LibraryError(f"{path} is larger than {MAX_MANIFEST} bytes: not a manifest")
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise LibraryError(f"{path} cannot be read: {error}") from error
+        return cls.from_dict(content)
+
+    @classmethod
+    def from_dict(cls, content: Any) -> RunManifest:
+        """The inverse of `to_json`, after `json.loads`."""
+        if not isinstance(content, dict) or content.get("format") != MANIFEST_FORMAT:
+            raise LibraryError(f"{MANIFEST_FILE} is not the manifest of a Protocore run")
+        if content.get("version") != MANIFEST_VERSION:
+            raise LibraryError(
+                f"{MANIFEST_FILE} has version {content.get('version')!r}, this Protocore reads "
+                f"version {MANIFEST_VERSION}; update Protocore"
+            )
+        values = {k: v for k, v in content.items() if k not in ("format", "version")}
+        try:
+            entries = tuple(
+                PrototypeEntry(**{**entry, "tags": tuple(entry["tags"])})
+                for entry in values.pop("prototypes")
+            )
+            return cls(**values, prototypes=entries)
+        except (TypeError, KeyError) as error:
+            raise LibraryError(f"{MANIFEST_FILE} is not complete: {error}") from error
+
+
+def _match(name: str, value: Any, pattern: re.Pattern) -> None:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise LibraryError(f"{value!r} cannot be a {name}; it must match {pattern.pattern}")
+
+
+def _check_text(name: str, value: Any, longest: int) -> None:
+    if not isinstance(value, str):
+        raise LibraryError(f"a {name} must be text, got {value!r}")
+    if len(value) > longest:
+        raise LibraryError(f"a {name} must have <= {longest} characters, got {len(value)}")
