@@ -1,0 +1,1 @@
+"""The embedded demo world: rendered pictures, a classifier trained on them, known biases."""
