@@ -14,8 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Measured: from here on a sort no longer gains from more rows, and the keys still fit the cache.
+# Measured on a CPU: from here on a sort no longer gains from more rows, and the keys still fit the
+# cache. A GPU wants more at once.
 SORT_TOGETHER = 2**18  # elements
+SORT_TOGETHER_GPU = 2**24
 LARGE_TIE = 4096  # elements from which a slice assignment beats index arithmetic
 
 
@@ -32,7 +34,7 @@ class Ranks(NamedTuple):
 
 def rank_rows(values: Tensor) -> Ranks:
     """Ranks within each row of `values` `(B, n)`; rows with NaN have NaN as sum of squares."""
-    parts = [_rank_block(block) for block in _blocks(values)]
+    parts = [_rank_block(block) for block in blocks(values)]
     return Ranks(torch.cat([p.centred for p in parts]), torch.cat([p.squares for p in parts]))
 
 
@@ -49,7 +51,7 @@ def correlate(reference: Ranks, values: Tensor) -> Tensor:
     """
     shared = len(reference.centred) == 1
     scores, first = [], 0
-    for block in _blocks(values):
+    for block in blocks(values):
         last = first + len(block)
         rows = reference if shared else Ranks(*(part[first:last] for part in reference))
         scores.append(_correlate_block(rows, block))
@@ -64,6 +66,12 @@ def spearman(first: Tensor, second: Tensor) -> Tensor:
 
 def _blocks(values: Tensor) -> tuple[Tensor, ...]:
     return values.split(max(1, SORT_TOGETHER // max(1, values.shape[1])))
+
+
+def blocks(values: Tensor) -> tuple[Tensor, ...]:
+    """The rows of `values` `(B, n)` in parts worth one sort each."""
+    together = SORT_TOGETHER if values.device.type == "cpu" else SORT_TOGETHER_GPU
+    return values.split(max(1, together // max(1, values.shape[1])))
 
 
 def _rank_block(values: Tensor) -> Ranks:

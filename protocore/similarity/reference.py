@@ -1,0 +1,67 @@
+"""The natural images that a prototype is compared with."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from protocore.errors import NaturalReferenceError
+
+MIN_IMAGES = 5  # of each kind: below, the mean is hardly an average, and an interval has no meaning
+DEFAULT_IMAGES = 100  # of each kind (paper, section 3.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkippedImage:
+    """A file that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NaturalReference:
+    """Images of one class and of other classes, at the classifier's input size.
+
+    Raises NaturalReferenceError when there are fewer than MIN_IMAGES of either kind.
+    """
+
+    class_index: int
+    same: np.ndarray  # (N, S, S, 3) uint8, of the class
+    different: np.ndarray  # (M, S, S, 3) uint8, of other classes
+    same_names: tuple[str, ...] = ()
+    different_names: tuple[str, ...] = ()
+    source: str = ""  # where the images come from, for people
+    seed: int = 0  # of the draw
+    skipped: tuple[SkippedImage, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for kind, images in (("the class", self.same), ("other classes", self.different)):
+            if len(images) < MIN_IMAGES:
+                raise NaturalReferenceError(
+                    f"a natural reference needs at least {MIN_IMAGES} images of {kind}, got "
+                    f"{len(images)}{self._what_was_skipped()}; add images"
+                )
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 over class and pixels."""
+        digest = hashlib.sha256(f"{self.class_index} {self.same.shape}".encode())
+        for images in (self.same, self.different):
+            digest.update(np.ascontiguousarray(images))
+        return digest.hexdigest()
+
+    @property
+    def description(self) -> str:
+        """One line for people, such as "100 images of the class, 87 of others (demo world)"."""
+        said = f"{len(self.same)} images of the class, {len(self.different)} of other classes"
+        return f"{said} ({self.source})" if self.source else said
+
+    def _what_was_skipped(self) -> str:
+        if not self.skipped:
+            return ""
+        first = self.skipped[0]
+        return f" ({len(self.skipped)} were skipped, first {first.name}: {first.reason})"
