@@ -120,8 +120,8 @@ class Classifier:
 
         `class_names` defaults to "class 0", "class 1", ...; `mean` and `std` are per channel
         for images in [0, 1]; `input_size` is in pixels. The module is not changed: Protocore
-        works on a tree of its own over the same weights. Raises ModelError when it does not return one row of logits per image or holds
-        values that are not finite.
+        works on a tree of its own over the same weights. Raises ModelError when it does not
+        return one row of logits per image or holds values that are not finite.
         """
         own = private_copy(module)
         check_finite(own)

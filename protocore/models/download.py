@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import threading
@@ -48,7 +49,8 @@ def download(
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise unavailable(entry, _reason(error, target.parent)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder itself may be what is wrong
+            partial.unlink(missing_ok=True)
     return target
 
 

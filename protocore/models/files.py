@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -73,7 +74,8 @@ def keep_upload(name: str, content: bytes, *, suffixes: tuple[str, ...], max_byt
             "set PROTOCORE_HOME to a folder that can be written"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder itself may be what is wrong
+            partial.unlink(missing_ok=True)
     return path
 
 

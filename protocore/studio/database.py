@@ -59,11 +59,11 @@ class RunRow(Base):
     created: Mapped[str] = mapped_column(String(40), index=True)
     status: Mapped[str] = mapped_column(String(20))
     seconds: Mapped[float]
-    model: Mapped[str] = mapped_column(String(200))
-    weights: Mapped[str] = mapped_column(String(200))
+    model: Mapped[str] = mapped_column(String(300))
+    weights: Mapped[str] = mapped_column(String(300))
     source: Mapped[str] = mapped_column(String(40))
     weight_hash: Mapped[str] = mapped_column(String(64))
-    model_title: Mapped[str] = mapped_column(String(420), index=True)
+    model_title: Mapped[str] = mapped_column(String(620), index=True)
     model_link: Mapped[str] = mapped_column(Text)
     note: Mapped[str] = mapped_column(Text, default="")
     prototypes: Mapped[list[PrototypeRow]] = relationship(
@@ -88,8 +88,8 @@ class PrototypeRow(Base):
     repeatable: Mapped[bool]
     preset: Mapped[str] = mapped_column(String(100))
     class_index: Mapped[int]
-    class_name: Mapped[str] = mapped_column(String(300))
-    class_label: Mapped[str] = mapped_column(String(320), index=True)
+    class_name: Mapped[str] = mapped_column(String(1000))
+    class_label: Mapped[str] = mapped_column(String(1020), index=True)
     seed: Mapped[int]
     steps: Mapped[int]
     logit: Mapped[float]

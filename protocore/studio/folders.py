@@ -24,7 +24,6 @@ import numpy as np
 from PIL import Image
 
 from protocore.errors import LibraryError
-from protocore.generation.prototype import Prototype
 from protocore.studio.entries import Frame, SavedRun
 from protocore.studio.manifest import RunManifest
 
@@ -122,7 +121,7 @@ def read_curves(path: Path) -> dict[str, np.ndarray]:
 
 def _array(values: list) -> np.ndarray:
     array = np.array(values)
-    return np.array(values, dtype=np.float64) if array.dtype == object else array  # null: NaN
+    return array if array.dtype.kind in "if" else np.array(values, dtype=np.float64)  # null: NaN
 
 
 def read_frames(folder: Path) -> tuple[Frame, ...]:
@@ -139,18 +138,6 @@ def remove_prototype_files(folder: Path, position: int, stem: str) -> None:
         (folder / name).unlink(missing_ok=True)
     (folder / "curves" / f"{position}.json").unlink(missing_ok=True)
     shutil.rmtree(folder / "frames" / str(position), ignore_errors=True)
-
-
-def unique_stems(prototypes: Sequence[Prototype]) -> list[str]:
-    """A file name for each prototype; those that would clash get a number."""
-    stems: list[str] = []
-    for prototype in prototypes:
-        stem = candidate = prototype.stem[:150].lstrip("._-") or "prototype"
-        number = 2
-        while candidate in stems:
-            candidate, number = f"{stem}_{number}", number + 1
-        stems.append(candidate)
-    return stems
 
 
 def write_thumbnail(picture: Path, thumbnail: Path) -> None:

@@ -9,14 +9,11 @@ for info in library.prototypes(Filter(text="golf")):
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
-import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +26,15 @@ from protocore.generation.prototype import Prototype, slug
 from protocore.studio import folders, queries
 from protocore.studio.database import Database, PrototypeRow, RunRow, TagRow
 from protocore.studio.entries import Facets, Filter, Frame, PrototypeInfo, RunInfo, SavedRun
-from protocore.studio.manifest import MAX_TAG, MAX_TITLE, PrototypeEntry, RunManifest
-from protocore.studio.rows import manifest_of, prototype_info, read_rows, run_info, similarity_of
+from protocore.studio.manifest import (
+    MAX_TITLE,
+    RunManifest,
+    check_naturalness,
+    clean_tags,
+    new_manifest,
+    now,
+)
+from protocore.studio.rows import manifest_of, prototype_info, read_rows, run_info
 
 __all__ = ["Filter", "Library", "SavedRun", "default_home"]
 
@@ -81,12 +85,11 @@ class Library:
     def save_run(self, saved: SavedRun) -> str:
         """Keep a finished run; returns its identifier. A failure leaves no trace of it."""
         self._check_folder()
-        run_id = secrets.token_hex(8)
-        manifest = _new_manifest(run_id, saved)
+        manifest = new_manifest(saved)
         with folders.draft_folder(self.runs_folder) as draft:
             folders.write_run(draft, manifest, saved)
             self.adopt([draft])
-        return run_id
+        return manifest.id
 
     def adopt(self, drafts: Sequence[Path]) -> None:
         """Make complete run folders part of the library: all of them, or none.
@@ -132,6 +135,11 @@ class Library:
         with self._database.reading() as session:
             return run_info(_get(session, RunRow, run_id, "run"), self.runs_folder)
 
+    def has_run(self, run_id: str) -> bool:
+        """Whether there is such a run, in the trash or not."""
+        with self._database.reading() as session:
+            return session.get(RunRow, run_id) is not None
+
     def runs(self, *, limit: int | None = None, offset: int = 0) -> tuple[RunInfo, ...]:
         """Runs that are not altogether in the trash, newest first."""
         with self._database.reading() as session:
@@ -162,6 +170,21 @@ class Library:
         with self._database.reading() as session:
             row = _get(session, PrototypeRow, prototype_id, "prototype")
             return prototype_info(row, self.runs_folder)
+
+    def manifests(self, prototype_ids: Iterable[str]) -> tuple[RunManifest, ...]:
+        """The runs of these prototypes, each with only these prototypes of it."""
+        only = set(prototype_ids)
+        with self._database.reading() as session:
+            rows = [_get(session, PrototypeRow, i, "prototype") for i in sorted(only)]
+            runs = {row.run_id: row.run for row in rows}
+            return tuple(manifest_of(runs[run_id], only) for run_id in sorted(runs))
+
+    def known(self, prototype_ids: Iterable[str]) -> dict[str, bool]:
+        """Those of the prototypes that are here, and whether each is in the trash."""
+        query = select(PrototypeRow.id, PrototypeRow.deleted_at.is_not(None))
+        with self._database.reading() as session:
+            found = [session.execute(query.where(PrototypeRow.id == i)) for i in prototype_ids]
+            return {identifier: deleted for rows in found for identifier, deleted in rows}
 
     def load_prototype(self, prototype_id: str) -> Prototype:
         """Image and record of a prototype."""
@@ -255,11 +278,11 @@ class Library:
 
     def set_naturalness(self, prototype_id: str, naturalness: Mapping[str, Any] | None) -> None:
         """Keep what path similarity found: plain JSON values, "similarity" (-1..1) among them."""
-        content = None if naturalness is None else _plain_json(naturalness)
+        content = check_naturalness(naturalness)
         with self._database.writing() as session:
             row = _get(session, PrototypeRow, prototype_id, "prototype")
             row.naturalness = content
-            row.similarity = similarity_of(content)
+            row.similarity = content["similarity"] if content else None
         self._refresh_manifests({row.run_id})
 
     def delete(self, prototype_ids: Iterable[str]) -> None:
@@ -324,19 +347,6 @@ class Library:
                     log.warning("the manifest in %s is out of date: %s", folder, error)
 
 
-def clean_tags(tags: Iterable[str]) -> list[str]:
-    """Tags without surplus spaces and repetitions; raises LibraryError for those too long."""
-    cleaned = sorted({" ".join(tag.split()) for tag in tags} - {""})
-    if long := [tag for tag in cleaned if len(tag) > MAX_TAG]:
-        raise LibraryError(f"a tag must have <= {MAX_TAG} characters, got {len(long[0])}")
-    return cleaned
-
-
-def now() -> str:
-    """The present moment as the library writes it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
 def _get(session: Session, table: type, identifier: str, what: str):
     row = session.get(table, identifier)
     if row is None:
@@ -345,42 +355,3 @@ def _get(session: Session, table: type, identifier: str, what: str):
             "another library folder (PROTOCORE_HOME)"
         )
     return row
-
-
-def _plain_json(values: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return json.loads(json.dumps(dict(values), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise LibraryError(f"naturalness must be plain and finite JSON values: {error}") from error
-
-
-def _new_manifest(run_id: str, saved: SavedRun) -> RunManifest:
-    for name in ("frames", "curves"):
-        length = len(getattr(saved, name))
-        if length not in (0, len(saved.prototypes)):
-            raise LibraryError(
-                f"{name} must be given for each of the {len(saved.prototypes)} prototypes or "
-                f"not at all, got {length}"
-            )
-    return RunManifest(
-        id=run_id,
-        title=saved.title,
-        kind=saved.kind,
-        created=now(),
-        status=saved.status,
-        seconds=saved.seconds,
-        model_link=saved.model_link,
-        note=saved.note,
-        prototypes=tuple(
-            PrototypeEntry(
-                id=secrets.token_hex(8),
-                position=position,
-                stem=stem,
-                title=prototype.record.title[:MAX_TITLE],
-                preset=saved.preset,
-            )
-            for position, (prototype, stem) in enumerate(
-                zip(saved.prototypes, folders.unique_stems(saved.prototypes), strict=True)
-            )
-        ),
-    )

@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from protocore.errors import LibraryError
+from protocore.generation.prototype import Prototype
+from protocore.studio.entries import SavedRun
 
 MANIFEST_FILE = "manifest.json"
 MANIFEST_FORMAT = "protocore run"
@@ -50,8 +54,7 @@ class PrototypeEntry:
         _check_text("preset", self.preset, 100)
         for tag in self.tags:
             _check_text("tag", tag, MAX_TAG)
-        if self.naturalness is not None and not isinstance(self.naturalness, Mapping):
-            raise LibraryError(f"naturalness must be an object, got {self.naturalness!r}")
+        check_naturalness(self.naturalness)
         if self.deleted_at is not None:
             _match("time", self.deleted_at, MOMENT)
 
@@ -131,6 +134,83 @@ class RunManifest:
             return cls(**values, prototypes=entries)
         except (TypeError, KeyError) as error:
             raise LibraryError(f"{MANIFEST_FILE} is not complete: {error}") from error
+
+
+def new_manifest(saved: SavedRun) -> RunManifest:
+    """A run's first manifest, with fresh identifiers."""
+    for name in ("frames", "curves"):
+        length = len(getattr(saved, name))
+        if length not in (0, len(saved.prototypes)):
+            raise LibraryError(
+                f"{name} must be given for each of the {len(saved.prototypes)} prototypes or "
+                f"not at all, got {length}"
+            )
+    return RunManifest(
+        id=secrets.token_hex(8),
+        title=saved.title,
+        kind=saved.kind,
+        created=now(),
+        status=saved.status,
+        seconds=saved.seconds,
+        model_link=saved.model_link,
+        note=saved.note,
+        prototypes=tuple(
+            PrototypeEntry(
+                id=secrets.token_hex(8),
+                position=position,
+                stem=stem,
+                title=prototype.record.title[:MAX_TITLE],
+                preset=saved.preset,
+            )
+            for position, (prototype, stem) in enumerate(
+                zip(saved.prototypes, _unique_stems(saved.prototypes), strict=True)
+            )
+        ),
+    )
+
+
+def _unique_stems(prototypes: Sequence[Prototype]) -> list[str]:
+    """A file name for each prototype; those that would clash get a number."""
+    stems: list[str] = []
+    for prototype in prototypes:
+        stem = candidate = prototype.stem[:150].lstrip("._-") or "prototype"
+        number = 2
+        while candidate in stems:
+            candidate, number = f"{stem}_{number}", number + 1
+        stems.append(candidate)
+    return stems
+
+
+def clean_tags(tags: Iterable[str]) -> list[str]:
+    """Tags without surplus spaces and repetitions; raises LibraryError for those too long."""
+    cleaned = sorted({" ".join(tag.split()) for tag in tags} - {""})
+    if long := [tag for tag in cleaned if len(tag) > MAX_TAG]:
+        raise LibraryError(f"a tag must have <= {MAX_TAG} characters, got {len(long[0])}")
+    return cleaned
+
+
+def now() -> str:
+    """The present moment as the library writes it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def check_naturalness(values: Any) -> dict[str, Any] | None:
+    """A copy of what path similarity found, or None; raises LibraryError if it cannot be kept.
+
+    Plain and finite JSON values; "similarity", the mean over layers, must be among them.
+    """
+    if values is None:
+        return None
+    try:
+        content = json.loads(json.dumps(dict(values), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise LibraryError(f"naturalness must be plain and finite JSON values: {error}") from error
+    similarity = content.get("similarity")
+    if isinstance(similarity, bool) or not isinstance(similarity, int | float):
+        raise LibraryError(f"naturalness needs a number as similarity, got {similarity!r}")
+    if not -1 <= similarity <= 1:
+        raise LibraryError(f"similarity must be between -1 and 1, got {similarity}")
+    return content
 
 
 def _match(name: str, value: Any, pattern: re.Pattern) -> None:

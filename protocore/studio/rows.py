@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from protocore.errors import LibraryError, ProtocoreError
@@ -40,13 +41,35 @@ def read_rows(folder: Path) -> RunRow:
 
 def _read_record(path: Path) -> PrototypeRecord:
     try:
-        return PrototypeRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        record = PrototypeRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise LibraryError(f"the record {path} cannot be read: {error}") from error
     except LibraryError:
         raise
     except ProtocoreError as error:  # settings outside their range
         raise LibraryError(f"the record {path} is not valid: {error}") from error
+    _check_record(record, path)
+    return record
+
+
+def _check_record(record: PrototypeRecord, path: Path) -> None:
+    """A record may come from anywhere: only values that fit may reach database and pages."""
+    texts = (record.key, record.model, record.weights, record.source, record.weight_hash)
+    numbers = (record.logit, record.probability, record.steps)
+    fits = (
+        all(isinstance(text, str) and len(text) <= 300 for text in texts)
+        and isinstance(record.class_name, str)
+        and len(record.class_name) <= 1000
+        and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        and 0 <= record.probability <= 1
+        and isinstance(record.completed, bool)
+        and bool(record.history)
+    )
+    if not fits:
+        raise LibraryError(
+            f"the record {path} is not valid: it needs names of <= 300 (class: 1000) characters, a "
+            "finite logit and a probability between 0 and 1"
+        )
 
 
 def _prototype_row(entry: PrototypeEntry, record: PrototypeRecord, created: str) -> PrototypeRow:
@@ -67,16 +90,10 @@ def _prototype_row(entry: PrototypeEntry, record: PrototypeRecord, created: str)
         logit=record.logit,
         probability=record.probability,
         naturalness=dict(entry.naturalness) if entry.naturalness is not None else None,
-        similarity=similarity_of(entry.naturalness),
+        similarity=entry.naturalness["similarity"] if entry.naturalness else None,
         deleted_at=entry.deleted_at,
         tags=[TagRow(text=tag) for tag in entry.tags],
     )
-
-
-def similarity_of(naturalness) -> float | None:
-    """The mean similarity over layers, if it was measured."""
-    value = (naturalness or {}).get("similarity")
-    return float(value) if isinstance(value, int | float) else None
 
 
 def manifest_of(row: RunRow, only: set[str] | None = None) -> RunManifest:
