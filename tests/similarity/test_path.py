@@ -6,26 +6,10 @@ from torch import nn
 
 from protocore.errors import ImageError, NaturalReferenceError
 from protocore.models.classifier import Classifier
-from protocore.similarity.activations import LayerInfo, open_reader
-from protocore.similarity.path import PathSimilarity, evaluate_images, layer_curves, mean_and_sd
+from protocore.similarity.activations import open_reader
+from protocore.similarity.path import evaluate_images, layer_curves, mean_and_sd
 from protocore.similarity.pixels import as_images
-from protocore.similarity.statistics import ReferenceStatistics, measure_reference
-
-
-def by_hand(prototypes, same, different) -> PathSimilarity:
-    """Scores in (rows, layers), taken for all three measures."""
-    arrays = [np.repeat(np.asarray(a, dtype=float)[None], 3, 0) for a in (same, different)]
-    layers = tuple(
-        LayerInfo(index=i, name=f"layer {i}", kind="X", shape=(2,), calls=1)
-        for i in range(len(same[0]))
-    )
-    reference = ReferenceStatistics(
-        key="", class_index=0, layer_set="all", layers=layers, means=torch.zeros(2 * len(layers)),
-        same=arrays[0], different=arrays[1],
-    )  # fmt: skip
-    scores = np.repeat(np.asarray(prototypes, dtype=float)[None], 3, 0)
-    ones = np.ones(len(prototypes))
-    return PathSimilarity(reference=reference, scores=scores, logits=ones, probabilities=ones)
+from protocore.similarity.statistics import measure_reference
 
 
 def test_scores_logits_and_probabilities(small_classifier, small_reference):
@@ -85,7 +69,7 @@ def test_images_of_another_form_are_refused(small_classifier, small_reference):
     )
 
 
-def test_normalised_curve_by_hand():
+def test_normalised_curve_by_hand(by_hand):
     same = [[0.7, 0.5], [0.9, 0.5], [0.8, 0.5]]
     different = [[0.3, 0.5], [0.5, 0.5], [0.4, 0.5]]
     curves = layer_curves(by_hand([[0.6, 0.9], [0.8, 0.1]], same, different))
@@ -97,7 +81,7 @@ def test_normalised_curve_by_hand():
     assert np.isnan(curves.normalised[:, 1]).all()
 
 
-def test_a_gap_within_the_noise_or_of_the_wrong_sign_is_unstable():
+def test_a_gap_within_the_noise_or_of_the_wrong_sign_is_unstable(by_hand):
     noisy = by_hand([[0.5]], [[0.1], [0.9], [0.6]], [[0.0], [0.8], [0.5]])
     assert layer_curves(noisy).unstable.tolist() == [True]
     reversed_ = by_hand([[0.5]], [[0.4], [0.41]], [[0.8], [0.81]])
@@ -107,7 +91,7 @@ def test_a_gap_within_the_noise_or_of_the_wrong_sign_is_unstable():
     assert layer_curves(reversed_, "l1").normalised.item() == pytest.approx(0.305 / 0.4)
 
 
-def test_missing_scores_do_not_spread():
+def test_missing_scores_do_not_spread(by_hand):
     values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]])
     mean, sd = mean_and_sd(values)
     np.testing.assert_allclose(mean, [2.0, 5.0, np.nan])
