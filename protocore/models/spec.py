@@ -166,7 +166,7 @@ def _overrides(link: str, options: dict[str, str]) -> dict[str, object]:
 
 
 def _join(values: Triple | None) -> str | None:
-    return None if values is None else ",".join(f"{value:g}" for value in values)
+    return None if values is None else ",".join(repr(float(value)) for value in values)
 
 
 def _split(text: str) -> Triple:
