@@ -72,6 +72,8 @@ class Progress:
     seconds_left: float
 
 
+FEW = 100  # images per class below which starting worker processes does not pay
+
 OnProgress = Callable[[Progress], None]
 
 
@@ -82,8 +84,11 @@ def _render_task(task: tuple[int, int]) -> np.ndarray:
 def render_photos(per_class: int, workers: int = 2) -> tuple[Tensor, Tensor]:
     """The training images: uint8 (12 * per_class, 3, H, W) and their labels (12 * per_class,)."""
     tasks = [(index, per_class) for index in range(len(CLASS_NAMES))]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        rows = list(executor.map(_render_task, tasks))
+    if workers == 1 or per_class < FEW:
+        rows = [_render_task(task) for task in tasks]
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+            rows = list(executor.map(_render_task, tasks))
     photos = torch.from_numpy(np.concatenate(rows)).permute(0, 3, 1, 2).contiguous()
     return photos, torch.arange(len(CLASS_NAMES)).repeat_interleave(per_class)
 

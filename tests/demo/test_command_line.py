@@ -1,0 +1,65 @@
+"""`python -m protocore.demo`: what each command prints and writes."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from protocore import demo
+from protocore.demo import training
+from protocore.demo.__main__ import main
+from protocore.demo.network import build_network
+from protocore.demo.weights import read_training, save_weights
+
+
+def test_sheet_writes_a_picture(tmp_path, capsys):
+    file = tmp_path / "new" / "sheet.png"
+    assert main(["sheet", str(file), "--columns", "1"]) == 0
+    assert Image.open(file).height == 12 * 98
+    assert capsys.readouterr().out == f"contact sheet written to {file}\n"
+
+
+def test_an_error_is_one_line_and_a_status(tmp_path, capsys):
+    assert main(["sheet", str(tmp_path / "sheet.png"), "--split", "mine"]) == 1
+    told = capsys.readouterr().err
+    assert told == "error: split must be one of train, heldout, reference, got 'mine'\n"
+
+
+def test_evaluate_tells_accuracy_and_every_claim(tmp_path, capsys):
+    path = tmp_path / "some.safetensors"
+    save_weights(build_network(), path, {})
+    size = ["--images-per-class", "1", "--pairs", "2"]
+    assert main(["evaluate", "--weights", str(path), *size]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("accuracy 0.")
+    assert told.count("planted") == 8
+    assert told.count("sham") == 5
+
+
+@pytest.mark.timeout(120)
+def test_train_writes_weights_with_their_history(tmp_path, capsys, monkeypatch):
+    small = {"positives": 2, "negatives": 2, "prototypes_per_class": 1, "plain_batch": 2}
+    for name, value in small.items():
+        monkeypatch.setattr(training.TrainingSettings, name, value)
+    sizes = ["--images-per-class", "1", "--plain-steps", "1", "--robust-steps", "1"]
+    assert main(["train", *sizes, "--device", "cpu", "--seed", "5", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "plain 1/1" in told and "robust 1/1" in told and "0:00 left" in told
+    for variant in ("robust", "plain"):
+        assert read_training(tmp_path / f"{variant}.safetensors")["settings"]["seed"] == 5
+
+
+@pytest.mark.parametrize(
+    "file", sorted(Path(demo.__file__).parent.glob("*.py")), ids=lambda f: f.name
+)
+def test_the_demo_world_builds_on_the_errors_alone(file):
+    imported = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            imported.add(node.module)
+        elif isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+    ours = {name for name in imported if name.split(".")[0] == "protocore"}
+    assert all(name.startswith(("protocore.demo", "protocore.errors")) for name in ours)
+    assert not any(name.startswith("streamlit") for name in imported)
