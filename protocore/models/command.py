@@ -22,7 +22,7 @@ from protocore.models.devices import default_device, find_device
 from protocore.models.download import download
 from protocore.models.files import FileContent
 from protocore.models.loading import detect_architecture, load_classifier
-from protocore.models.spec import KINDS, ModelSpec
+from protocore.models.spec import KINDS, ModelSpec, parse_triple
 
 
 def register(subparsers: argparse._SubParsersAction) -> None:
@@ -78,8 +78,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--class-names", metavar="FILE", help="text file with one name per line, or JSON"
     )
-    group.add_argument("--mean", type=_triple, metavar="R,G,B", help="for images in [0, 1]")
-    group.add_argument("--std", type=_triple, metavar="R,G,B", help="for images in [0, 1]")
+    group.add_argument("--mean", metavar="R,G,B", help="for images in [0, 1]")
+    group.add_argument("--std", metavar="R,G,B", help="for images in [0, 1]")
     group.add_argument("--input-size", type=int, metavar="PIXELS", help="height and width")
     group.add_argument("--device", metavar="NAME", help="such as cpu or cuda (default: a GPU)")
     group.add_argument(
@@ -93,8 +93,8 @@ def spec_from_args(args: argparse.Namespace) -> ModelSpec:
     spec = _named(args.model, args.weights, device)
     changes = {
         "names_file": FileContent.of(args.class_names) if args.class_names else None,
-        "mean": args.mean,
-        "std": args.std,
+        "mean": parse_triple(args.mean) if args.mean else None,
+        "std": parse_triple(args.std) if args.std else None,
         "input_size": args.input_size,
     }
     given = {key: value for key, value in changes.items() if value is not None}
@@ -144,15 +144,6 @@ def _named(model: str | None, weights: str | None, device: str) -> ModelSpec:
 def _is_file(weights: str) -> bool:
     path = Path(weights).expanduser()
     return path.suffix.lower() in SUFFIXES or path.is_file() or len(path.parts) > 1
-
-
-def _triple(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"must be three numbers with commas between, such as 0.5,0.5,0.5, got {text!r}"
-        ) from error
 
 
 def _as_json(entry: CatalogEntry) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -66,16 +67,28 @@ def load_classifier(spec: ModelSpec, report: Report | None = None) -> Classifier
     )
 
 
+def demo_variants() -> tuple[str, ...]:
+    """The variants of the demo model whose weights are there."""
+    from protocore.demo import weights
+
+    return tuple(v for v in weights.VARIANTS if weights.demo_weights_path(v).is_file())
+
+
 def detect_architecture(path: str | Path) -> str:
     """The torchvision architecture that a weights file fits; raises CheckpointError for none.
 
-    The first call takes a few seconds.
+    The first call takes a few seconds; what was found is remembered until the file changes.
     """
-    fit = fitting.closest_architecture(read_checkpoint(path).state)
+    return _detect(FileContent.of(path))
+
+
+@lru_cache(maxsize=64)
+def _detect(file: FileContent) -> str:
+    fit = fitting.closest_architecture(read_checkpoint(file.path).state)
     if fit.complete:
         return fit.architecture
     raise CheckpointError(
-        f"{Path(path).name} fits no torchvision architecture; {fit.architecture} is nearest with "
+        f"{file.path.name} fits no torchvision architecture; {fit.architecture} is nearest with "
         f"{fit.share:.0%} of the tensors, there {fit.explain()}"
     )
 

@@ -7,7 +7,9 @@ from collections import OrderedDict
 from concurrent.futures import Future
 
 from protocore.errors import ModelError
+from protocore.models.catalog import CatalogEntry
 from protocore.models.classifier import Classifier
+from protocore.models.download import Download
 from protocore.models.loading import Report, load_classifier
 from protocore.models.spec import ModelSpec
 
@@ -18,6 +20,8 @@ _INTERRUPTED = "loading {} was interrupted by another page; try again"
 class ModelPool:
     """Loads each classifier once and keeps the lately used ones, up to a budget of bytes.
 
+    Also knows the downloads that run, so that every page sees the same one.
+
     Safe to use from many threads: who asks for a classifier that is being loaded waits for it.
     The classifier asked for last is always kept, whatever its size; those that are let go stay
     alive as long as someone works with them.
@@ -27,6 +31,7 @@ class ModelPool:
         self._budget = budget_bytes
         self._lock = threading.Lock()
         self._entries: OrderedDict[ModelSpec, Future[Classifier]] = OrderedDict()
+        self._downloads: dict[CatalogEntry, Download] = {}
 
     def get(self, spec: ModelSpec, report: Report | None = None) -> Classifier:
         """The classifier of `spec`, loaded now if need be; raises what `load_classifier` raises.
@@ -58,6 +63,19 @@ class ModelPool:
         with self._lock:
             if spec in self._entries and self._entries[spec].done():
                 del self._entries[spec]
+
+    def start_download(self, entry: CatalogEntry) -> Download:
+        """Fetch weights in the background; the download that is running, if there is one."""
+        with self._lock:
+            running = self._downloads.get(entry)
+            if running is None or not running.state.active:
+                running = self._downloads[entry] = Download(entry)
+            return running
+
+    def download_of(self, entry: CatalogEntry) -> Download | None:
+        """The latest download of an entry, finished or not; None before the first."""
+        with self._lock:
+            return self._downloads.get(entry)
 
     def _load(self, spec: ModelSpec, future: Future[Classifier], report: Report | None) -> None:
         try:

@@ -118,8 +118,8 @@ class ModelSpec:
             parts += [self.architecture, quote(where)]
         options = {
             "names": short_path(self.names_file.path) if self.names_file else None,
-            "mean": _join(self.mean),
-            "std": _join(self.std),
+            "mean": join_triple(self.mean),
+            "std": join_triple(self.std),
             "size": self.input_size,
             "transform_input": None if self.transform_input is None else int(self.transform_input),
         }
@@ -150,8 +150,8 @@ def _overrides(link: str, options: dict[str, str]) -> dict[str, object]:
     """What stands behind the question mark of a link."""
     read = {
         "names": ("names_file", lambda text: FileContent.of(long_path(text))),
-        "mean": ("mean", _split),
-        "std": ("std", _split),
+        "mean": ("mean", parse_triple),
+        "std": ("std", parse_triple),
         "size": ("input_size", int),
         "transform_input": ("transform_input", lambda text: bool(int(text))),
     }
@@ -165,12 +165,21 @@ def _overrides(link: str, options: dict[str, str]) -> dict[str, object]:
         raise ModelError(f"{link!r} is not a link to a model: {error}") from error
 
 
-def _join(values: Triple | None) -> str | None:
+def parse_triple(text: str) -> Triple:
+    """Three numbers with commas between, such as "0.485, 0.456, 0.406"; raises ModelError."""
+    try:
+        red, green, blue = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ModelError(
+            f"mean and std must be three numbers with commas between, such as 0.5,0.5,0.5, "
+            f"got {text!r}"
+        ) from error
+    return red, green, blue
+
+
+def join_triple(values: Triple | None) -> str | None:
+    """The inverse of `parse_triple`."""
     return None if values is None else ",".join(repr(float(value)) for value in values)
-
-
-def _split(text: str) -> Triple:
-    return tuple(float(part) for part in text.split(","))
 
 
 def _check_triple(name: str, values: Triple | None) -> None:

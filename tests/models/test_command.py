@@ -130,6 +130,7 @@ def test_torchvision_weights_on_disk_are_loaded(monkeypatch):
             "--weights V9 cannot be combined with the link --model torchvision:resnet18",
         ),
         (("--device", "cuda:99"), ModelError, "there is no device 'cuda:99'"),
+        (("--mean", "0.5,x"), ModelError, "mean and std must be three numbers with commas between"),
         (("--std", "1,0,1"), ModelError, "std must be three positive numbers, got"),
         (("--input-size", "10000000"), ModelError, "input size must be between 16 and 2048"),
     ],
@@ -137,11 +138,3 @@ def test_torchvision_weights_on_disk_are_loaded(monkeypatch):
 def test_wrong_options_are_explained(words, kind, reason):
     with pytest.raises(kind, match=f"^{reason}"):
         command.spec_from_args(parse(*words))
-
-
-def test_wrong_numbers_are_explained(capsys):
-    with pytest.raises(SystemExit):
-        parse("--mean", "0.5,x")
-    assert "must be three numbers with commas between, such as 0.5,0.5,0.5, got '0.5,x'" in (
-        capsys.readouterr().err
-    )

@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 from torchvision import models
 from torchvision.transforms import functional
 
+from protocore.demo.network import CLASS_NAMES, INPUT_SIZE
 from protocore.errors import CheckpointError, ModelError, WeightsUnavailableError
 from protocore.models import ModelSpec, find_entry, load_classifier
-from protocore.models.loading import detect_architecture
+from protocore.models.loading import demo_variants, detect_architecture
 
 DATA = Path(os.environ.get("PROTOCORE_TEST_DATA") or Path(__file__).parents[3] / "shared")
 REAL_WEIGHTS = DATA / "weights" / "mobilenet_v2_imagenet.pth"
@@ -194,6 +195,23 @@ def test_the_architecture_of_a_file_is_detected(checkpoint_file, tmp_path):
     torch.save({"layer.weight": torch.ones(2, 2)}, strange)
     with pytest.raises(CheckpointError, match=r"^strange.pth fits no torchvision architecture; "):
         detect_architecture(strange)
+
+
+@pytest.mark.skipif(not demo_variants(), reason="the demo weights are not there yet")
+def test_the_demo_model_is_loaded():
+    classifier = load_classifier(ModelSpec.demo(demo_variants()[0], device="cpu"))
+    assert classifier.source == "demo"
+    assert classifier.num_classes == len(CLASS_NAMES)
+    assert classifier.input_size == INPUT_SIZE
+    assert classifier.logits(torch.rand(1, 3, INPUT_SIZE, INPUT_SIZE)).shape == (
+        1,
+        len(CLASS_NAMES),
+    )
+
+
+def test_an_unknown_demo_variant_is_explained():
+    with pytest.raises(ModelError, match="variant must be one of robust, plain, got 'shiny'"):
+        load_classifier(ModelSpec.demo("shiny", device="cpu"))
 
 
 @pytest.mark.real

@@ -1,10 +1,11 @@
+import dataclasses
 import threading
 import time
 
 import pytest
 
 from protocore.errors import ModelError
-from protocore.models import ModelPool, ModelSpec, pool
+from protocore.models import ModelPool, ModelSpec, find_entry, pool
 from protocore.models.pool import size_of
 
 
@@ -131,3 +132,13 @@ def test_forgetting(specs):
     models.forget(specs[1])
     assert models.loaded() == ()
     assert models.bytes_used() == 0
+
+
+def test_one_download_for_everyone():
+    entry = dataclasses.replace(find_entry("resnet18"), url="http://127.0.0.1:9/a-12345678.pth")
+    models = ModelPool()
+    assert models.download_of(entry) is None
+    first = models.start_download(entry)
+    assert models.download_of(entry) is first
+    assert "the server cannot be reached" in first.wait(10).error
+    assert models.start_download(entry) is not first  # a failed one is tried again

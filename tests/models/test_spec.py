@@ -81,7 +81,10 @@ def test_what_is_no_link_is_explained(link):
     ("link", "reason"),
     [
         ("demo?size=big", "'demo?size=big' is not a link to a model: invalid literal for int"),
-        ("demo?mean=1,2", r"mean must be three finite numbers, got [1.0, 2.0]"),
+        (
+            "demo?mean=1,2",
+            "mean and std must be three numbers with commas between, such as 0.5,0.5,0.5, got",
+        ),
         ("demo?colour=1", "'demo?colour=1' has the unknown option 'colour'; known are names, mean"),
         ("torchvision:resnet19", "torchvision has no classification model 'resnet19'"),
     ],
