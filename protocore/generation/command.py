@@ -116,7 +116,8 @@ class ProgressBar:
         stage = "balancing" if snapshot.stage == "baseline" else "step"
         line = (
             f"\r{'█' * filled}{'░' * (_BAR_WIDTH - filled)} {stage} "
-            f"{snapshot.step}/{snapshot.total}  {rate:.1f} steps/s  {left:.0f} s left  p={snapshot.probability.mean():.2f} "
+            f"{snapshot.step}/{snapshot.total}  {rate:.1f} steps/s  {left:.0f} s left  "
+            f"p={snapshot.probability.mean():.2f} "
         )
         print(line, end="", file=sys.stderr, flush=True)
 

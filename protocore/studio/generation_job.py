@@ -55,6 +55,8 @@ class LiveView:
     total: int
     images: tuple[bytes, ...]  # JPEG files
     targets: tuple[Target, ...]
+    labels: tuple[str, ...]  # class name and seed
+    size: int  # pixels, width of the images
     probability: tuple[float, ...]  # on the views of this step
     top: tuple[tuple[tuple[int, str, float], ...], ...]  # likeliest classes without transform
     curves: tuple[Mapping[str, list[float]], ...]  # thinned, see recording.CURVES
@@ -78,6 +80,11 @@ def submit_generation(
     meta = {"request": request}
     device = request.spec.device
     return engine.submit(kind=KIND, title=request.title, device=device, work=work, meta=meta)
+
+
+def target_labels(classifier: Classifier, targets: tuple[Target, ...]) -> tuple[str, ...]:
+    """A short name for each target, such as "golf ball · seed 0"."""
+    return tuple(f"{classifier.class_names[t.class_index]} · seed {t.seed}" for t in targets)
 
 
 def find_made(
@@ -122,6 +129,8 @@ class _Views:
             total=snapshot.total,
             images=tuple(encode_jpeg(image, LIVE_QUALITY) for image in images),
             targets=self.recording.targets,
+            labels=target_labels(self.recording.classifier, self.recording.targets),
+            size=images.shape[2],
             probability=tuple(snapshot.probability.tolist()),
             top=self.top,
             curves=tuple(thin(curve) for curve in self.recording.curves),

@@ -1,0 +1,53 @@
+"""Generate: choose a classifier and classes, tune, watch the prototypes evolve, keep them."""
+
+import streamlit as st
+
+from pages.components import showing
+from pages.components.generate_controls import setup_controls, start, tuning_controls
+from pages.components.generate_stage import (
+    find_job,
+    show_empty,
+    show_result,
+    take_over_finished,
+)
+from pages.components.live_view import show_failed, show_job
+from pages.components.page import begin_page, explained
+
+begin_page(
+    "Generate",
+    ":material/auto_awesome:",
+    "What does the classifier look for? Watch the image that it finds most typical of a class.",
+)
+with explained():
+    what = showing.current()
+    job = find_job(what)
+    if job and take_over_finished(job):
+        st.rerun()
+    with st.sidebar:
+        if job and job.active:
+            tuning_controls(job)
+            st.button(
+                "New run beside this one", icon=":material/add:", on_click=showing.show_nothing
+            )
+            wish = None
+        else:
+            wish = setup_controls()
+            clicked = st.button(
+                "Generate",
+                type="primary",
+                icon=":material/play_arrow:",
+                disabled=wish is None,
+                width="stretch",
+                shortcut="Ctrl+Enter",
+            )
+            if clicked:
+                start(wish)
+                st.rerun()
+    if job and job.active:
+        show_job(job)
+    elif job:
+        show_failed(job)
+    elif what:
+        show_result(*what, wish)
+    else:
+        show_empty(wish)

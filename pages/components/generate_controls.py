@@ -1,0 +1,126 @@
+"""The sidebar of the Generate page: what to make, how, and the start button."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.components import showing
+from pages.components.class_picker import make_targets, pick_classes, pick_seeds
+from pages.components.model_picker import pick_model
+from pages.components.settings_controls import apply_preset, apply_settings, settings_controls
+from pages.components.shared import engine, library, load_model, pool
+from protocore.errors import SettingsError
+from protocore.generation.loop import FIXED_WHILE_RUNNING
+from protocore.generation.presets import PRESETS
+from protocore.generation.settings import GenerationSettings, Target
+from protocore.models.classifier import Classifier
+from protocore.models.spec import ModelSpec
+from protocore.studio.generation_job import GenerationRequest, find_made, submit_generation
+from protocore.studio.jobs import JobView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the controls say, once a model and classes are chosen."""
+
+    spec: ModelSpec
+    classifier: Classifier
+    targets: tuple[Target, ...]
+    settings: GenerationSettings
+    preset: str
+
+
+def setup_controls() -> Wish | None:
+    """Model, classes, seeds and settings for a new run; None while something is missing."""
+    _apply_link()
+    spec = pick_model(pool())
+    if spec is None:
+        return None
+    classifier = load_model(spec)
+    classes = pick_classes(classifier)
+    seeds = pick_seeds()
+    settings, preset = settings_controls(classifier.source, running=False)
+    showing.write_link(classes, seeds, preset)
+    if not classes:
+        return None
+    targets = make_targets(classes, seeds)
+    return Wish(spec=spec, classifier=classifier, targets=targets, settings=settings, preset=preset)
+
+
+def tuning_controls(job: JobView) -> None:
+    """The sliders of a running job: what is moved holds from its next step on."""
+    request: GenerationRequest = job.meta["request"]
+    tuned = st.session_state.get("tuned", ("", None))
+    if tuned[0] != job.id:  # attached just now: the controls take over the job's settings
+        apply_settings(getattr(job.snapshot, "settings", request.settings))
+        st.session_state["settings_source"] = request.spec.kind
+    st.markdown(f"**{job.title}**")
+    st.caption("Sliders act on the running optimisation, from its next step on.")
+    settings, _ = settings_controls(request.spec.kind, running=True)
+    fixed = {name: getattr(request.settings, name) for name in FIXED_WHILE_RUNNING}
+    settings = settings.replace(**fixed)
+    if tuned[0] == job.id and settings != tuned[1]:
+        engine().send(job.id, settings)
+        st.toast("Changed from the next step on", icon=":material/tune:")
+    st.session_state["tuned"] = (job.id, settings)
+
+
+def start(wish: Wish, *, again: bool = False) -> None:
+    """Show what the library has of the wish, and make what is missing (`again`: everything)."""
+    made = {} if again else find_made(library(), wish.classifier, wish.targets, wish.settings)
+    missing = tuple(target for target in wish.targets if target not in made)
+    if not missing:
+        showing.show("prototypes", ",".join(made[target] for target in wish.targets))
+        return
+    request = GenerationRequest(
+        spec=wish.spec,
+        targets=missing,
+        settings=wish.settings,
+        preset=wish.preset,
+        title=run_title(wish.classifier, missing),
+    )
+    job_id = submit_generation(engine(), library(), pool(), request)
+    st.session_state["kept_beside"] = (job_id, wish.targets, made)
+    st.session_state["tuned"] = (job_id, wish.settings)
+    showing.show("job", job_id)
+
+
+def run_title(classifier: Classifier, targets: tuple[Target, ...]) -> str:
+    """Such as "golf ball, French horn · 2 seeds · mobilenet_v2"."""
+    names = list(dict.fromkeys(classifier.class_names[t.class_index] for t in targets))
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    seeds = len({target.seed for target in targets})
+    middle = f" · {seeds} seeds" if seeds > 1 else ""
+    return f"{shown}{middle} · {classifier.name}"
+
+
+def _apply_link() -> None:
+    """Take classes, seeds and preset from the link that opened the session."""
+    link = showing.read_link()
+    if "classes" in link:
+        parts = [part for part in link["classes"].split(",") if part.strip().isdigit()]
+        st.session_state["classes"] = [int(part) for part in parts]
+    if "seeds" in link:
+        st.session_state["seeds"] = link["seeds"]
+    if link.get("preset") in {preset.name for preset in PRESETS}:
+        apply_preset(link["preset"])
+
+
+def continue_run(run_id: str, more: int) -> None:
+    """Go on with a kept run for `more` steps, as a new job; raises LibraryError, SettingsError."""
+    if more < 1:
+        raise SettingsError(f"continue for at least 1 step, got {more}")
+    run = library().run(run_id)
+    records = [library().load_prototype(i).record for i in run.prototypes]
+    request = GenerationRequest(
+        spec=ModelSpec.from_link(run.model_link),
+        targets=tuple(record.target for record in records),
+        settings=records[0].settings,
+        preset="",
+        title=run.title,
+        continue_run=run_id,
+        more_steps=more,
+    )
+    showing.show("job", submit_generation(engine(), library(), pool(), request))

@@ -1,0 +1,142 @@
+"""A running generation: buttons outside, the moving part in a fragment of its own."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import streamlit as st
+
+from pages.components.page import show_error
+from pages.components.prototype_grid import Cell, show_grid
+from pages.components.shared import engine
+from pages.components.showing import show_nothing
+from protocore.errors import JobError
+from protocore.figures.generation import CURVE_TITLES, live_curve
+from protocore.studio.generation_job import LiveView
+from protocore.studio.jobs import JobView
+
+REFRESH = 0.25  # seconds; more often costs generation speed and is not seen
+_STATUS = {
+    "queued": "Waiting",
+    "running": "Running",
+    "paused": "Paused",
+    "stopping": "Stopping after this step",
+}
+
+
+def show_job(view: JobView) -> None:
+    """Buttons and live view of an active generation job."""
+    _buttons(view)
+
+    @st.fragment(run_every=REFRESH)
+    def live() -> None:
+        current = _view_or_none(view.id)
+        if current is None or not current.active or current.status != view.status:
+            st.rerun()  # the whole page: other buttons, or the kept run
+        _progress(current)
+        if isinstance(current.snapshot, LiveView):
+            _show_snapshot(current)
+
+    live()
+
+
+def show_failed(view: JobView) -> None:
+    """What went wrong, and a way on."""
+    show_error(view.error or "the run ended without a result")
+    if st.button("Dismiss", icon=":material/close:"):
+        engine().dismiss(view.id)
+        show_nothing()
+        st.rerun()
+
+
+def _view_or_none(job_id: str) -> JobView | None:
+    try:
+        return engine().view(job_id)
+    except JobError:
+        return None
+
+
+def _buttons(view: JobView) -> None:
+    with st.container(horizontal=True):
+        paused = view.status == "paused"
+        st.button(
+            "Resume" if paused else "Pause",
+            key="pause",
+            icon=":material/play_arrow:" if paused else ":material/pause:",
+            on_click=_tell,
+            args=("resume" if paused else "pause", view.id),
+            disabled=view.status not in ("running", "paused"),
+            shortcut="Ctrl+Space",
+        )
+        st.button(
+            "Stop and keep" if view.status != "queued" else "Cancel",
+            key="stop",
+            icon=":material/stop:",
+            on_click=_tell,
+            args=("stop", view.id),
+            disabled=view.status == "stopping",
+            shortcut="Ctrl+.",
+        )
+
+
+def _tell(action: str, job_id: str) -> None:
+    with suppress(JobError):  # it may have ended between the drawing of the button and the click
+        getattr(engine(), action)(job_id)
+
+
+def _progress(view: JobView) -> None:
+    parts = [_STATUS.get(view.status, view.status)]
+    if view.status == "queued":
+        parts.append(f"{view.position} ahead on {view.device}" if view.position else "starting")
+    if view.total:
+        parts.append(f"step {view.done} of {view.total}")
+    if view.rate:
+        parts.append(f"{view.rate:.1f} steps/s")
+    if view.seconds_left is not None and view.status == "running":
+        parts.append(f"{duration(view.seconds_left)} left")
+    if view.text and view.status == "running":
+        parts.append(view.text)
+    st.progress(view.fraction, text=" · ".join(parts))
+
+
+def _show_snapshot(view: JobView) -> None:
+    live: LiveView = view.snapshot
+    names = list(live.labels)
+    cells = [
+        Cell(
+            image=image,
+            title=label,
+            badge=f"p {probability:.2f}",
+            class_index=target.class_index,
+            top=top,
+        )
+        for image, label, probability, target, top in zip(
+            live.images, names, live.probability, live.targets, live.top, strict=True
+        )
+    ]
+    if len(cells) == 1:
+        left, right = st.columns([3, 2])
+        with left:
+            show_grid(cells, live.size)
+        with right:
+            _curves(live, names, across=False)
+    else:
+        show_grid(cells, live.size)
+        _curves(live, names, across=True)
+
+
+def _curves(live: LiveView, names: list[str], *, across: bool) -> None:
+    places = st.columns(len(CURVE_TITLES)) if across else [st.container()] * len(CURVE_TITLES)
+    for name, place in zip(CURVE_TITLES, places, strict=True):
+        spec = live_curve(live.curves, names, name, total=live.total, changes=live.changes)
+        place.echarts_chart(spec, key=f"live_{name}", height=190, alt=CURVE_TITLES[name])
+
+
+def duration(seconds: float) -> str:
+    """ "42 s", "3 min 5 s", "1 h 12 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

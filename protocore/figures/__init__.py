@@ -1,0 +1,1 @@
+"""Arrays in, plotly figures out. Knows nothing of models, files or pages."""
