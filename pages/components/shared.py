@@ -1,44 +1,54 @@
-"""What all browser sessions share: one job engine, one library, one pool of models."""
+"""What all pages share: the cached objects of the process, and how errors are shown.
+
+The only st.cache_* wrappers of the app are here.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
-import torch
 
-from protocore.models.classifier import Classifier
+from protocore.errors import ProtocoreError
 from protocore.models.pool import ModelPool
-from protocore.models.spec import ModelSpec
 from protocore.studio.jobs import JobEngine
-from protocore.studio.library import Library
+from protocore.studio.library import Library, default_home
 
 
 @st.cache_resource(show_spinner=False)
 def engine() -> JobEngine:
-    """The background jobs of this process."""
-    # Threads that spin while they wait for work starve the pages of a small machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if threads := os.environ.get("PROTOCORE_THREADS"):
-        torch.set_num_threads(max(1, int(threads)))
+    """The background jobs of all sessions."""
     return JobEngine()
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner="Opening the library")
+def _library(folder: str, database_url: str | None) -> Library:
+    return Library(folder, database_url)
+
+
 def library() -> Library:
-    """Everything made so far, in the folder that PROTOCORE_HOME names."""
-    return Library.open_default()
+    """The library that the environment names; raises LibraryError."""
+    return _library(str(default_home()), os.environ.get("PROTOCORE_DATABASE_URL") or None)
 
 
 @st.cache_resource(show_spinner=False)
 def pool() -> ModelPool:
-    """Loaded classifiers."""
+    """The loaded classifiers of all sessions."""
     return ModelPool()
 
 
-def load_model(spec: ModelSpec) -> Classifier:
-    """The classifier of `spec`, with a spinner the first time."""
-    if spec in pool().loaded():
-        return pool().get(spec)
-    with st.spinner(f"Loading {spec.title} …"):
-        return pool().get(spec)
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Show an explained error in place of what raised it; bugs surface."""
+    try:
+        yield
+    except ProtocoreError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
+
+
+def escaped(text: str) -> str:
+    """Text of users or files, so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=])", r"\\\1", text)
