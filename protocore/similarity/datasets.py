@@ -1,0 +1,107 @@
+"""torchvision's Imagenette and ImageNet as folders with a subfolder per class."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import tarfile
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torchvision
+
+from protocore.errors import NaturalReferenceError
+
+IMAGENETTE_SIZES = ("160px", "320px", "full")
+TIMEOUT = 20.0  # seconds without an answer
+_FAILURES = (OSError, RuntimeError, http.client.HTTPException, tarfile.TarError, zlib.error)
+_CHUNK = 2**18  # bytes; small enough for a smooth bar and a quick stop
+
+
+def imagenette_folder(root: str | Path, *, split: str = "val", size: str = "320px") -> Path:
+    """The folder of Imagenette (ten ImageNet classes) below `root`.
+
+    Raises NaturalReferenceError when it is not there.
+    """
+    try:
+        dataset = torchvision.datasets.Imagenette(str(root), split=split, size=size)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise _missing_imagenette(root, size, "it is not there") from error
+    return Path(dataset._image_root)
+
+
+def download_imagenette(
+    root: str | Path,
+    *,
+    size: str = "320px",
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Fetch and unpack Imagenette below `root`, unless it is there.
+
+    `progress(done, total)` is called with bytes; what it raises stops the download. torchvision
+    checks the archive's hash. Raises NaturalReferenceError that says how to do it by hand.
+    """
+    url, _ = torchvision.datasets.Imagenette._ARCHIVES[size]
+    archive = Path(root) / url.rsplit("/", 1)[-1]
+    partial = archive.with_name(f"{archive.name}.partial")
+    try:
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        if not (Path(root) / archive.stem).exists() and not archive.exists():
+            _fetch(url, partial, progress or (lambda done, total: None))
+            partial.replace(archive)
+        torchvision.datasets.Imagenette(str(root), size=size, download=True)
+    except (
+        OSError,
+        RuntimeError,
+        http.client.HTTPException,
+        tarfile.TarError,
+        zlib.error,
+    ) as error:
+        raise _missing_imagenette(root, size, _reason(error)) from error
+    finally:
+        with contextlib.suppress(OSError):  # the folder itself may be what is wrong
+            partial.unlink(missing_ok=True)
+
+
+def imagenet_folder(root: str | Path, *, split: str = "val") -> Path:
+    """The folder of ImageNet (1000 classes) below `root`; unpacks the archives placed there.
+
+    Raises NaturalReferenceError naming the files that are missing.
+    """
+    try:
+        return Path(torchvision.datasets.ImageNet(str(root), split=split).split_folder)
+    except (RuntimeError, OSError) as error:
+        raise NaturalReferenceError(
+            f"ImageNet is not in {root}. It cannot be downloaded without an account: place "
+            f"ILSVRC2012_devkit_t12.tar.gz and ILSVRC2012_img_{split}.tar there"
+        ) from error
+
+
+def _fetch(url: str, partial: Path, progress: Callable[[int, int], None]) -> None:
+    request = urllib.request.Request(url, headers={"User-Agent": "protocore"})
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, partial.open("wb") as file:
+        total, done = int(answer.headers.get("Content-Length") or 0), 0
+        while chunk := answer.read(_CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            progress(done, total)
+
+
+def _missing_imagenette(root: str | Path, size: str, reason: str) -> NaturalReferenceError:
+    url, _ = torchvision.datasets.Imagenette._ARCHIVES.get(size, ("", ""))
+    return NaturalReferenceError(
+        f"Imagenette ({size}) cannot be used from {root}: {reason}. Sizes are "
+        f"{', '.join(IMAGENETTE_SIZES)}; by hand: get {url} on a machine with a network and "
+        f"unpack it into {root}"
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server answered {error.code} {error.reason}"
+    if isinstance(error, urllib.error.URLError):
+        return f"the server cannot be reached ({error.reason})"
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,106 @@
+"""Which class a folder of images belongs to: by index, name or WordNet id; people confirm it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torchvision.datasets import Imagenette
+
+from protocore.errors import NaturalReferenceError
+from protocore.models.classifier import Classifier
+
+IMAGENET_CLASSES = 1000
+_WORDNET_ID = re.compile(r"n\d{8}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderMatch:
+    """A folder and the class it was taken for."""
+
+    folder: str
+    class_index: int | None  # None: no class was found for it
+    how: str  # "given", "index", "name", "WordNet id" or "unknown"
+
+
+def match_folders(
+    folders: Iterable[str],
+    classifier: Classifier,
+    *,
+    given: Mapping[str, int | None] | None = None,
+    wordnet: Mapping[str, str] | None = None,
+) -> tuple[FolderMatch, ...]:
+    """Match folder names to the classifier's classes.
+
+    `given` holds what people said, by folder; None there means "no class of this model".
+    `wordnet` maps WordNet ids to names, see `read_wordnet_names`; the ten of Imagenette are known
+    anyway, and exactly 1000 ids are ImageNet's own classes, which are numbered in that order.
+    """
+    folders, given = list(folders), given or {}
+    ids = sorted(name for name in folders if _WORDNET_ID.fullmatch(name))
+    numbered = {name: i for i, name in enumerate(ids)} if len(ids) == IMAGENET_CLASSES else {}
+    if classifier.num_classes != IMAGENET_CLASSES:
+        numbered = {}
+    names = _known_wordnet_names() | dict(wordnet or {})
+    return tuple(_match(folder, classifier, given, numbered, names) for folder in folders)
+
+
+def read_wordnet_names(path: str | Path) -> dict[str, str]:
+    """Names by WordNet id from lines such as "n01440764 tench, Tinca tinca".
+
+    ImageNet's synset lists come in this form. Raises NaturalReferenceError when there are none.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NaturalReferenceError(f"{path} cannot be read as a list of names: {error}") from error
+    parts = (re.split(r"[\s,]+", line.strip(), maxsplit=1) for line in text.splitlines())
+    found = {p[0]: p[1] for p in parts if len(p) == 2 and _WORDNET_ID.fullmatch(p[0])}
+    if not found:
+        raise NaturalReferenceError(
+            f"{path} has no lines such as 'n01440764 tench, Tinca tinca'; give a list of WordNet "
+            "ids with names"
+        )
+    return found
+
+
+def _match(
+    folder: str,
+    classifier: Classifier,
+    given: Mapping[str, int | None],
+    numbered: Mapping[str, int],
+    names: Mapping[str, str],
+) -> FolderMatch:
+    if folder in given:
+        return FolderMatch(folder=folder, class_index=given[folder], how="given")
+    if folder in numbered:
+        return FolderMatch(folder=folder, class_index=numbered[folder], how="WordNet id")
+    if folder in names:
+        # "tench, Tinca tinca": any of the names may be the model's.
+        for name in (names[folder], *names[folder].split(",")):
+            if (index := _by_name(name, classifier)) is not None:
+                return FolderMatch(folder=folder, class_index=index, how="WordNet id")
+    leading = re.match(r"(\d{1,6})(?!\d)", folder)  # "574" or "574_golf-ball"
+    if leading and int(leading.group(1)) < classifier.num_classes:
+        return FolderMatch(folder=folder, class_index=int(leading.group(1)), how="index")
+    if (index := _by_name(folder, classifier)) is not None:
+        return FolderMatch(folder=folder, class_index=index, how="name")
+    return FolderMatch(folder=folder, class_index=None, how="unknown")
+
+
+def _by_name(name: str, classifier: Classifier) -> int | None:
+    """The class of that name if exactly one has it; case, dashes and underscores do not matter."""
+    wanted = _plain(name)
+    found = [i for i, known in enumerate(classifier.class_names) if _plain(known) == wanted]
+    return found[0] if wanted and len(found) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", " ", name).strip().casefold()
+
+
+def _known_wordnet_names() -> dict[str, str]:
+    # torchvision's only table of WordNet ids.
+    return {wnid: ", ".join(names) for wnid, names in Imagenette._WNID_TO_CLASS.items()}
