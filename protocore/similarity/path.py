@@ -10,7 +10,7 @@ from torch import Tensor
 
 from protocore.errors import NaturalReferenceError
 from protocore.models.classifier import Classifier
-from protocore.similarity.activations import LayerInfo, open_reader
+from protocore.similarity.activations import LayerInfo, LayerReader, open_reader
 from protocore.similarity.measures import MEASURES, find_measure, rank_mean, score_against
 from protocore.similarity.statistics import ReferenceStatistics, batches
 
@@ -59,11 +59,7 @@ def evaluate_images(
     another form.
     """
     reader = open_reader(classifier, reference.layer_set)
-    if reader.layers != reference.layers:
-        raise NaturalReferenceError(
-            f"the natural statistics have {len(reference.layers)} layers that do not match the "
-            f"{len(reader.layers)} of {classifier.title}; measure the reference with this model"
-        )
+    check_reader(reader, reference)
     scores = np.empty((len(MEASURES), len(images), len(reader.layers)))
     logits = []
     for place, batch in batches(classifier, images):
@@ -80,6 +76,16 @@ def evaluate_images(
         logits=rows[:, reference.class_index].numpy(),
         probabilities=rows.softmax(dim=1)[:, reference.class_index].numpy(),
     )
+
+
+def check_reader(reader: LayerReader, reference: ReferenceStatistics) -> None:
+    """Raise NaturalReferenceError when the statistics belong to another network."""
+    if reader.layers != reference.layers:
+        raise NaturalReferenceError(
+            f"the natural statistics have {len(reference.layers)} layers that do not match the "
+            f"{len(reader.layers)} of {reader.classifier.title}; measure the reference with this "
+            "model"
+        )
 
 
 def layer_curves(similarity: PathSimilarity, measure: str = "spearman") -> LayerCurves:
