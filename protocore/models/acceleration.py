@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.overrides import TorchFunctionMode
 
 from protocore.models.classifier import Classifier
 from protocore.models.modules import private_copy
 
 _log = logging.getLogger(__name__)
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_FOLDING_TOLERANCE = 1e-3  # of the largest logit; rounding alone gives about 1e-5
 
 
 class FastNetwork:
@@ -25,9 +27,8 @@ class FastNetwork:
         self.precision = resolve_precision(classifier.module, precision, classifier.device)
         self._dtype = getattr(torch, self.precision)
         self._device = classifier.device
-        self._module = fold_batch_norms(private_copy(classifier.module)).to(
-            dtype=self._dtype, memory_format=torch.channels_last
-        )
+        folded = fold_batch_norms(classifier.module, classifier.input_size)
+        self._module = folded.to(dtype=self._dtype, memory_format=torch.channels_last)
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(classifier.mean, device=self._device).view(shape)
         self._std = torch.tensor(classifier.std, device=self._device).view(shape)
@@ -38,36 +39,118 @@ class FastNetwork:
         return self._module(laid_out).float()
 
 
-def fold_batch_norms(module: nn.Module) -> nn.Module:
-    """Put each batch norm that directly follows a convolution into its weights.
+def fold_batch_norms(module: nn.Module, size: int) -> nn.Module:
+    """A private copy in which each batch norm behind a convolution is put into its weights.
 
-    Expects a private copy in eval mode and changes it. Only pairs in which both modules are
-    called exactly once are folded; a network that cannot be traced is returned as it is.
+    The pairs are found by running the network on one image of `size` pixels. Should the copy
+    not give the same logits, it is returned unfolded.
     """
-    try:
-        graph = fx.Tracer().trace(module)
-    except Exception as error:  # tracing runs the network's own Python code
-        _log.info("batch norms stay unfolded, %s cannot be traced: %s", type(module), error)
-        return module
-    calls = [node for node in graph.nodes if node.op == "call_module"]
-    count: dict[str, int] = {}
-    for node in calls:
-        count[node.target] = count.get(node.target, 0) + 1
-    for node in calls:
-        before = node.args[0] if node.args else None
-        if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
-            continue
-        convolution, norm = module.get_submodule(before.target), module.get_submodule(node.target)
-        once = count[node.target] == count[before.target] == 1
-        if once and isinstance(norm, _BATCH_NORMS) and type(convolution) is nn.Conv2d:
-            module.set_submodule(before.target, _fused(convolution, norm))
-            module.set_submodule(node.target, nn.Identity())
-    return module
+    # torch.fx would find the pairs without a run, but while it traces it replaces
+    # nn.Module.__call__ for the whole process: networks in other threads fail.
+    folded = private_copy(module)
+    if not any(_fixed_norm(child) for child in folded.modules()):
+        return folded
+    parameter = next(folded.parameters())
+    noise = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    probe = noise.to(parameter.device, parameter.dtype)
+    with torch.inference_mode():
+        uses = _Uses(folded)
+        expected = uses.watch(probe)
+    pairs = uses.foldable_pairs()
+    for convolution, norm in pairs:
+        fused = fuse_conv_bn_eval(folded.get_submodule(convolution), folded.get_submodule(norm))
+        folded.set_submodule(convolution, fused.requires_grad_(False).eval())
+        folded.set_submodule(norm, nn.Identity())
+    if not pairs:
+        return folded
+    with torch.inference_mode():
+        error = (folded(probe) - expected).abs().max()
+    if error <= _FOLDING_TOLERANCE * expected.abs().max():
+        return folded
+    _log.warning("batch norms of %s stay unfolded, the logits differ", type(module).__name__)
+    return private_copy(module)
 
 
-def _fused(convolution: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
-    fused = fuse_conv_bn_eval(convolution, norm)
-    return fused.requires_grad_(False).eval()
+class _Uses(TorchFunctionMode):
+    """What becomes of the outputs of convolutions in one run; seen in this thread alone."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._module = module
+        self._names = _single_names(module)
+        self._outputs: dict[int, tuple[nn.Module, Tensor]] = {}  # kept, so that ids stay unique
+        self._uses: dict[int, int] = {}
+        self._pairs: list[tuple[nn.Module, nn.Module, int]] = []
+        self._calls: dict[nn.Module, int] = {}
+
+    def watch(self, images: Tensor) -> Tensor:
+        """Run the network; returns what it returns."""
+        hooks = []
+        for child in self._names:
+            if isinstance(child, nn.Conv2d):
+                hooks.append(child.register_forward_hook(self._after_convolution))
+            else:
+                hooks.append(child.register_forward_pre_hook(self._before_norm))
+        try:
+            with self:
+                return self._module(images)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def foldable_pairs(self) -> list[tuple[str, str]]:
+        """Names of convolutions and norms, each called once, with nothing else in between."""
+        return [
+            (self._names[convolution], self._names[norm])
+            for convolution, norm, output in self._pairs
+            if self._calls[convolution] == self._calls[norm] == self._uses[output] == 1
+        ]
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        # Asking for a size or a type changes nothing.
+        if isinstance(result, Tensor | tuple | list) and not isinstance(result, torch.Size):
+            for value in _tensors([*args, *(kwargs or {}).values()]):
+                if id(value) in self._uses:
+                    self._uses[id(value)] += 1
+        return result
+
+    def _after_convolution(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        self._calls[module] = self._calls.get(module, 0) + 1
+        self._outputs[id(output)] = (module, output)
+        self._uses[id(output)] = 0
+
+    def _before_norm(self, module: nn.Module, inputs: tuple) -> None:
+        self._calls[module] = self._calls.get(module, 0) + 1
+        if inputs and id(inputs[0]) in self._outputs:
+            convolution, output = self._outputs[id(inputs[0])]
+            self._pairs.append((convolution, module, id(output)))
+
+
+def _single_names(module: nn.Module) -> dict[nn.Module, str]:
+    """Convolutions and norms that can be replaced by name, because they have a single one."""
+    names: dict[nn.Module, list[str]] = {}
+    for name, child in module.named_modules(remove_duplicate=False):
+        if _plain_convolution(child) or _fixed_norm(child):
+            names.setdefault(child, []).append(name)
+    return {child: found[0] for child, found in names.items() if len(found) == 1 and found[0]}
+
+
+def _plain_convolution(module: nn.Module) -> bool:
+    # A pre-hook that is left in a private copy computes the weight (old-style weight norm).
+    return type(module) is nn.Conv2d and not module._forward_pre_hooks
+
+
+def _fixed_norm(module: nn.Module) -> bool:
+    return type(module) is nn.BatchNorm2d and module.running_mean is not None
+
+
+def _tensors(values: object) -> Iterator[Tensor]:
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, tuple | list):
+        for value in values:
+            yield from _tensors(value)
 
 
 def resolve_precision(module: nn.Module, precision: str, device: torch.device) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,8 +68,10 @@ class Classifier:
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, K)` of images `(N, 3, H, W)` in [0, 1], without gradients."""
+        weight = next(self.module.parameters())
         with torch.inference_mode():
-            return self.module(self.normalise(images.to(self.device))).float()
+            normalised = self.normalise(images.to(weight.device))
+            return self.module(normalised.to(weight.dtype)).float()
 
     def label(self, index: int) -> str:
         """Index and name, because names repeat ("crane" is 134 and 517 in ImageNet)."""
@@ -78,8 +82,8 @@ class Classifier:
 
         Raises UnknownClassError when nothing or more than one class fits.
         """
-        if isinstance(query, int) or query.strip().lstrip("+-").isdigit():
-            index = int(query)
+        index = _whole_number(query)
+        if index is not None:
             if 0 <= index < self.num_classes:
                 return index
             raise UnknownClassError(
@@ -162,6 +166,18 @@ class Classifier:
             input_size=preset.crop_size[0],
             source="torchvision",
         )
+
+
+def _whole_number(query: object) -> int | None:
+    """An index from an integer of any type or from digits; None for a name."""
+    if isinstance(query, str):
+        return int(query) if re.fullmatch(r"\s*[+-]?[0-9]+\s*", query) else None
+    try:
+        return operator.index(query)
+    except TypeError:
+        raise UnknownClassError(
+            f"a class is given by its index or its exact name, got {query!r}"
+        ) from None
 
 
 def _triple(values: Sequence[float], name: str, *, positive: bool = False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ def private_copy(module: nn.Module) -> nn.Module:
         id(p): nn.Parameter(p.detach(), requires_grad=False) for p in module.parameters()
     }
     memo.update({id(b): b for b in module.buffers()})
+    memo.update({id(t): t.detach() for t in _computed_tensors(module)})
     try:
         duplicate = copy.deepcopy(module, memo)
     except Exception as error:  # a foreign module may hold anything
@@ -48,6 +50,14 @@ def private_copy(module: nn.Module) -> nn.Module:
     return duplicate.eval()
 
 
+def _computed_tensors(module: nn.Module) -> Iterator[Tensor]:
+    """Plain attributes with a history, such as the weights that weight norm computes."""
+    for child in module.modules():
+        for value in vars(child).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                yield value
+
+
 def _belongs_to_torch(hook: object) -> bool:
     return type(hook).__module__.startswith("torch.nn.utils")
 
@@ -55,18 +65,24 @@ def _belongs_to_torch(hook: object) -> bool:
 def hash_weights(module: nn.Module) -> str:
     """SHA-256 over names, types, shapes and bytes of the state dict; 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for key, value in sorted(module.state_dict().items()):
-        tensor = value.detach().cpu().contiguous()
+    for key, value in sorted(_state_tensors(module).items()):
+        tensor = value.cpu().contiguous()
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(np.ascontiguousarray(tensor.flatten().view(torch.uint8).numpy()))
     return digest.hexdigest()
+
+
+def _state_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict without the "extra state" of any type that a module may add to it."""
+    state = module.state_dict()
+    return {key: value.detach() for key, value in state.items() if isinstance(value, Tensor)}
 
 
 def check_finite(module: nn.Module) -> None:
     """Raise ModelError naming the first tensor that holds NaN or infinity."""
     bad = [
         key
-        for key, value in module.state_dict().items()
+        for key, value in _state_tensors(module).items()
         if value.is_floating_point() and not torch.isfinite(value).all()
     ]
     if bad:
