@@ -4,7 +4,7 @@ import platform
 
 import streamlit as st
 
-from pages.components.page import begin_page, explained
+from pages.components.page import ROOT, begin_page, explained
 from pages.components.prototype_grid import Cell, show_grid
 from pages.components.shared import engine, library
 from protocore.demo.weights import demo_weights_path
@@ -20,7 +20,10 @@ st.markdown(
 )
 with st.container(horizontal=True):
     st.page_link("pages/1_Generate.py", label="Make a prototype", icon=":material/auto_awesome:")
-    st.page_link("pages/5_Library.py", label="Open the library", icon=":material/photo_library:")
+    if (ROOT / "pages" / "5_Library.py").is_file():
+        st.page_link(
+            "pages/5_Library.py", label="Open the library", icon=":material/photo_library:"
+        )
 
 with explained():
     columns = st.columns(4)

@@ -31,15 +31,7 @@ with explained():
             )
             wish = None
         else:
-            wish = setup_controls()
-            clicked = st.button(
-                "Generate",
-                type="primary",
-                icon=":material/play_arrow:",
-                disabled=wish is None,
-                width="stretch",
-                shortcut="Ctrl+Enter",
-            )
+            wish, clicked = setup_controls()
             if clicked:
                 start(wish)
                 st.rerun()

@@ -32,21 +32,35 @@ class Wish:
     preset: str
 
 
-def setup_controls() -> Wish | None:
-    """Model, classes, seeds and settings for a new run; None while something is missing."""
+def setup_controls() -> tuple[Wish | None, bool]:
+    """Model, classes, seeds, settings and the start button.
+
+    Returns what is wanted, None while something is missing, and whether it was asked for now.
+    """
     _apply_link()
     spec = pick_model(pool())
     if spec is None:
-        return None
+        return None, False
     classifier = load_model(spec)
     classes = pick_classes(classifier)
     seeds = pick_seeds()
+    button_place = st.container()  # above the settings, where it is seen
     settings, preset = settings_controls(classifier.source, running=False)
     showing.write_link(classes, seeds, preset)
+    clicked = button_place.button(
+        "Generate",
+        key="generate",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not classes,
+        width="stretch",
+        shortcut="Ctrl+Enter",
+    )
     if not classes:
-        return None
+        return None, False
     targets = make_targets(classes, seeds)
-    return Wish(spec=spec, classifier=classifier, targets=targets, settings=settings, preset=preset)
+    wish = Wish(spec=spec, classifier=classifier, targets=targets, settings=settings, preset=preset)
+    return wish, clicked
 
 
 def tuning_controls(job: JobView) -> None:

@@ -6,9 +6,8 @@ from contextlib import suppress
 
 import streamlit as st
 
-from pages.components.page import show_error
 from pages.components.prototype_grid import Cell, show_grid
-from pages.components.shared import engine
+from pages.components.shared import engine, show_error
 from pages.components.showing import show_nothing
 from protocore.errors import JobError
 from protocore.figures.generation import CURVE_TITLES, live_curve
@@ -75,7 +74,7 @@ def _buttons(view: JobView) -> None:
             on_click=_tell,
             args=("stop", view.id),
             disabled=view.status == "stopping",
-            shortcut="Ctrl+.",
+            shortcut="Ctrl+Backspace",
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.components.shared import show_error
 from protocore.errors import ProtocoreError
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +18,9 @@ _STYLE = """
 <style>
   [data-testid="stMainBlockContainer"] {padding-top: 3.2rem; padding-bottom: 3rem;}
   [data-testid="stImage"] img {border-radius: .5rem;}
+  /* Streamlit names the entry point after its file. */
+  [data-testid="stSidebarNav"] li:first-child a p {font-size: 0;}
+  [data-testid="stSidebarNav"] li:first-child a p::after {content: "Home"; font-size: .875rem;}
   .pc-bars {display: grid; grid-template-columns: minmax(0, 1fr) 3.2em; gap: .15rem .5rem;
             font-size: .82rem; line-height: 1.35; margin-bottom: .4rem;}
   .pc-bar {position: relative; overflow: hidden; white-space: nowrap; text-overflow: ellipsis;
@@ -52,8 +56,3 @@ def explained() -> Iterator[None]:
     except ProtocoreError as error:
         show_error(str(error))
         st.stop()
-
-
-def show_error(message: str) -> None:
-    """An error in the product's voice: first letter capital, the way out included."""
-    st.error(message[:1].upper() + message[1:], icon=":material/error:")

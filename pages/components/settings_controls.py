@@ -21,14 +21,14 @@ KEEP = {"persist_state": "session"}
 
 def apply_settings(settings: GenerationSettings) -> None:
     """Put `settings` into the controls; call it before they are drawn."""
-    end = settings.hf_weight if settings.hf_weight_end is None else settings.hf_weight_end
-    lowest, highest = settings.translation
+    end = settings.hf_weight_end
     values = {
         "steps": settings.steps,
-        "hf": tuple(sorted((_nearest(settings.hf_weight), _nearest(end)))),
+        "hf_weight": _nearest(settings.hf_weight),
+        "hf_weight_end": None if end is None else _nearest(end),
         "scale": settings.scale,
         "rotation": int(settings.rotation),
-        "translation": max(lowest, highest),
+        "translation": max(settings.translation),
         "transforms": settings.transforms_per_step,
         "learning_rate": settings.learning_rate,
         "baseline_steps": settings.baseline_steps,
@@ -38,7 +38,6 @@ def apply_settings(settings: GenerationSettings) -> None:
         "image_size": settings.image_size if settings.image_size in IMAGE_SIZES else None,
         "parametrisation": settings.parametrisation,
         "precision": settings.precision,
-        "falling": settings.hf_weight > end,
     }
     for key, value in values.items():
         st.session_state[key] = value
@@ -91,14 +90,22 @@ def _preset_control(running: bool) -> str:
 
 
 def _main_controls() -> dict:
-    low, high = st.select_slider(
-        "High-frequency weight, first → last step",
+    weight = st.select_slider(
+        "High-frequency weight",
         HF_WEIGHTS,
-        format_func=lambda weight: f"{weight:g}" if weight else "off",
-        key="hf",
-        help="Smooths the image. More: calmer and more natural, but the class can fade. "
-        "Rises geometrically from the left to the right handle. The paper gives no value; "
-        "around 1000 for ImageNet models at 224 px, 30 to 100 for the demo model.",
+        format_func=lambda value: f"{value:g}" if value else "off",
+        key="hf_weight",
+        help="Smooths the image. More: calmer and more natural, but the class can fade. The paper "
+        "gives no value; around 1000 for ImageNet models at 224 px, 30 to 100 for the demo model.",
+        **KEEP,
+    )
+    weight_end = st.select_slider(
+        "… at the last step",
+        (None, *HF_WEIGHTS[1:]),
+        format_func=lambda value: "the same" if value is None else f"{value:g}",
+        key="hf_weight_end",
+        help="Rising from step to step: the motif forms first and is smoothed later.",
+        disabled=not weight,
         **KEEP,
     )
     scale = st.slider(
@@ -146,9 +153,9 @@ def _main_controls() -> dict:
         help="How long the image is optimised. More: stronger and more detailed.",
         **KEEP,
     )
-    falling = st.session_state.get("falling", False)
     return {
-        **_weights(low, high, falling=falling),
+        "hf_weight": weight,
+        "hf_weight_end": weight_end if weight else None,
         "scale": tuple(scale),
         "rotation": float(rotation),
         "translation": (translation, translation),
@@ -176,12 +183,6 @@ def _advanced_controls(running: bool) -> dict:
         step=8,
         key="averaging",
         help="Shows the average of about the last so many images: removes flicker and grain.",
-        **KEEP,
-    )
-    st.toggle(
-        "Weight falls instead of rising",
-        key="falling",
-        help="Runs from the right handle to the left one: smooth first, details last.",
         **KEEP,
     )
     penalty = st.selectbox(
@@ -239,18 +240,6 @@ def _advanced_controls(running: bool) -> dict:
         "parametrisation": parametrisation,
         "precision": precision,
     }
-
-
-def _weights(low: float, high: float, *, falling: bool) -> dict:
-    """The two handles as settings; "off" on the left alone means the smallest weight."""
-    if high == 0:
-        return {"hf_weight": 0.0, "hf_weight_end": None}
-    first, last = max(low, HF_WEIGHTS[1]), high
-    if first == last:
-        return {"hf_weight": first, "hf_weight_end": None}
-    if falling:
-        first, last = last, first
-    return {"hf_weight": first, "hf_weight_end": last}
 
 
 def _nearest(weight: float) -> float:

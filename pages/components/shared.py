@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
+import torch
 
 from protocore.errors import ProtocoreError
+from protocore.models.classifier import Classifier
 from protocore.models.pool import ModelPool
+from protocore.models.spec import ModelSpec
 from protocore.studio.jobs import JobEngine
 from protocore.studio.library import Library, default_home
 
@@ -21,6 +24,10 @@ from protocore.studio.library import Library, default_home
 @st.cache_resource(show_spinner=False)
 def engine() -> JobEngine:
     """The background jobs of all sessions."""
+    # Threads that spin while they wait for work starve the pages of a small machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if threads := os.environ.get("PROTOCORE_THREADS"):
+        torch.set_num_threads(max(1, int(threads)))
     return JobEngine()
 
 
@@ -40,13 +47,27 @@ def pool() -> ModelPool:
     return ModelPool()
 
 
+def load_model(spec: ModelSpec) -> Classifier:
+    """The classifier of `spec`, with a spinner when it is not in memory yet."""
+    if spec in pool().loaded():
+        return pool().get(spec)
+    with st.spinner(f"Loading {spec.title} …"):
+        return pool().get(spec)
+
+
 @contextmanager
 def errors_shown() -> Iterator[None]:
     """Show an explained error in place of what raised it; bugs surface."""
     try:
         yield
     except ProtocoreError as error:
-        st.error(escaped(str(error)), icon=":material/error:")
+        show_error(str(error))
+
+
+def show_error(message: str) -> None:
+    """An error in the product's voice: a capital first, and the way out included."""
+    text = message or "something went wrong"
+    st.error(escaped(text[:1].upper() + text[1:]), icon=":material/error:")
 
 
 def escaped(text: str) -> str:

@@ -25,11 +25,11 @@ def apply_style(figure: go.Figure, *, height: int = 320) -> go.Figure:
     figure.update_layout(
         height=height,
         colorway=COLOURS,
-        margin={"l": 56, "r": 16, "t": 40, "b": 44},
+        margin={"l": 56, "r": 16, "t": 44, "b": 44},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hovermode="x unified",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "y": -0.28, "yanchor": "top", "x": 0},
         font={"size": 13},
     )
     figure.update_xaxes(gridcolor=GRID, zeroline=False)
