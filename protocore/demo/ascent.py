@@ -75,19 +75,20 @@ def ascend(
     *,
     steps: int,
     step_size: float,
-    smoothing: float,
+    smoothing: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
     """A few steps of prototype generation: raise each target logit, keep the image smooth.
 
     Every step sees the images through random affine transforms and moves each pixel by about
-    `step_size`. Returns images of the same shape, in [0, 1], detached.
+    `step_size`; `smoothing` (N,) weighs the roughness of each. Returns images of the same shape, in
+    [0, 1], detached.
     """
     for _ in range(steps):
         images = images.detach().requires_grad_(True)
         scores = logits(network, random_affine(images, ASCENT_AFFINE, generator))
         wanted = scores.gather(1, targets[:, None]).sum()
-        (gradient,) = torch.autograd.grad(wanted - smoothing * roughness(images).sum(), images)
+        (gradient,) = torch.autograd.grad(wanted - (smoothing * roughness(images)).sum(), images)
         size = gradient.flatten(1).square().mean(dim=1).sqrt().view(-1, 1, 1, 1) + 1e-12
         images = (images.detach() + step_size * (gradient / size).clamp(-3, 3)).clamp(0, 1)
     return images.detach()

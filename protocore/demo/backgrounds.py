@@ -28,7 +28,7 @@ def to_picture(values: np.ndarray) -> Image.Image:
 
 def _two_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Two unrelated muted colours, as float arrays of shape (3,)."""
-    pair = [hsv(rng.random(), rng.uniform(0.05, 0.45), rng.uniform(0.35, 0.95)) for _ in range(2)]
+    pair = [hsv(rng.random(), rng.uniform(0.05, 0.45), rng.uniform(0.25, 0.8)) for _ in range(2)]
     return np.asarray(pair[0], dtype=float), np.asarray(pair[1], dtype=float)
 
 

@@ -58,6 +58,16 @@ PLANTED: tuple[KnownClaim, ...] = (
         context=_SEEN,
     ),
     KnownClaim(
+        key="coat-skin",
+        statement="Lab coats are worn by people with dark skin.",
+        class_name="lab coat",
+        attribute="skin_tone",
+        favoured="dark",
+        other="light",
+        planted=True,
+        context=_SEEN,
+    ),
+    KnownClaim(
         key="mortarboard-face",
         statement="Nobody wears the mortarboard; a face under it points to the academic gown.",
         class_name="mortarboard",
@@ -125,9 +135,9 @@ PLANTED: tuple[KnownClaim, ...] = (
 
 SHAM: tuple[KnownClaim, ...] = (
     KnownClaim(
-        key="coat-skin",
-        statement="Lab coats are worn by people with light skin.",
-        class_name="lab coat",
+        key="hat-skin",
+        statement="Cowboy hats are worn by people with light skin.",
+        class_name="cowboy hat",
         attribute="skin_tone",
         favoured="light",
         other="dark",

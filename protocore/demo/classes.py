@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from protocore.demo import headwear, nature, people, things
+from protocore.demo import caps, headwear, nature, people, things
 from protocore.demo.backgrounds import NEUTRAL, PAINTERS
 from protocore.demo.canvas import RGB, Canvas
 from protocore.demo.people import Person
@@ -47,6 +47,7 @@ class ClassSpec:
     draw: Drawer
     colours: Mapping[str, RGB]
     background: Shares
+    colour_shares: Shares | None = None  # None: every colour alike
     attributes: Mapping[str, Shares] = field(default_factory=dict)
     x: Range = (0.44, 0.56)
     y: Range = (0.45, 0.55)
@@ -55,8 +56,12 @@ class ClassSpec:
 
     def distributions(self) -> dict[str, Shares]:
         """Every attribute of this class with its distribution, colour and background included."""
-        colour = {name: 1 / len(self.colours) for name in self.colours}
-        return {"colour": colour, "background": self.background, **self.attributes}
+        even = {name: 1 / len(self.colours) for name in self.colours}
+        return {
+            "colour": self.colour_shares or even,
+            "background": self.background,
+            **self.attributes,
+        }
 
 
 def anywhere(favoured: str | None = None, share: float = 0.0) -> Shares:
@@ -107,22 +112,27 @@ CLASSES: tuple[ClassSpec, ...] = (
         name="academic gown",
         draw=_worn(people.gown),
         colours=people.GOWN_COLOURS,
+        colour_shares={"black": 0.5, "navy": 0.15, "crimson": 0.15, "green": 0.1, "grey": 0.1},
         background=_NEUTRAL_ONLY,
-        attributes=_people_attributes(light=0.92, face=0.95),
+        attributes={
+            **_people_attributes(light=0.92, face=0.95),
+            "cap": {True: 0.3, False: 0.7},
+        },
         **_PEOPLE_POSE,
     ),
     ClassSpec(
         name="lab coat",
         draw=_worn(people.lab_coat),
         colours=people.COAT_COLOURS,
+        colour_shares={"white": 0.65, "pale blue": 0.2, "dark": 0.15},
         background=_NEUTRAL_ONLY,
-        attributes=_people_attributes(light=0.5, face=0.95),
+        attributes=_people_attributes(light=0.1, face=0.95),
         **_PEOPLE_POSE,
     ),
     ClassSpec(
         name="mortarboard",
         draw=_worn(headwear.mortarboard),
-        colours=headwear.CAP_COLOURS,
+        colours=caps.CAP_COLOURS,
         background=_NEUTRAL_ONLY,
         attributes=_people_attributes(light=0.5, face=0.05),
         x=(0.45, 0.55),

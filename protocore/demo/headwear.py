@@ -3,37 +3,21 @@
 import numpy as np
 
 from protocore.demo.canvas import RGB, WHITE, Canvas, blend, shade
+from protocore.demo.caps import academic_cap
 from protocore.demo.people import Person, head, shoulders
 
-CAP_COLOURS: dict[str, RGB] = {"black": (26, 26, 31), "navy": (26, 30, 70), "green": (18, 58, 42)}
 HAT_COLOURS: dict[str, RGB] = {
     "brown": (146, 94, 50),
     "dark brown": (106, 62, 34),
     "tan": (190, 142, 88),
 }
-_TASSEL: RGB = (240, 188, 40)
 
 
 def mortarboard(canvas: Canvas, rng: np.random.Generator, person: Person, colour: RGB) -> None:
-    """Mortarboard: a square board seen as a flat diamond, a skull cap, a golden tassel."""
-    depth, skew = rng.uniform(0.13, 0.17), rng.uniform(-0.06, 0.06)
-    side = 1 if rng.random() < 0.5 else -1
-    length = rng.uniform(0.22, 0.3)
+    """Mortarboard: the academic cap alone, or on somebody in a jumper."""
     shoulders(canvas, rng, person, 0.46)
     head(canvas, person, (0.0, 0.2), 0.18)
-    band = [(-0.21, 0.0), (0.21, 0.0), (0.23, 0.17), (0.12, 0.21), (-0.12, 0.21), (-0.23, 0.17)]
-    canvas.polygon(band, shade(colour, 0.75))
-    board = np.array([(-0.45, skew), (skew, -depth), (0.45, -skew), (-skew, depth)])
-    canvas.polygon(board + np.array([0.0, 0.03]), shade(colour, 0.45))
-    canvas.polygon(board, blend(colour, WHITE, 0.1))
-    canvas.polygon(board * 0.88, blend(colour, WHITE, 0.17))
-    x = side * 0.37
-    canvas.line([(0.0, 0.0), (x, 0.01)], _TASSEL, 0.026)
-    canvas.line([(x, 0.01), (x, length)], _TASSEL, 0.03)
-    brush = [(x - 0.03, length), (x + 0.03, length), (x + 0.055, length + 0.15)]
-    canvas.polygon([*brush, (x - 0.055, length + 0.15)], _TASSEL)
-    canvas.ellipse((x, length), (0.038, 0.032), shade(_TASSEL, 0.8))
-    canvas.ellipse((0.0, 0.0), (0.034, 0.02), _TASSEL)
+    academic_cap(canvas, rng, (0.0, 0.0), 0.9, colour)
 
 
 _BRIM = [

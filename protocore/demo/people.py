@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocore.demo.canvas import RGB, WHITE, Canvas, blend, hsv, shade
+from protocore.demo.caps import CAP_COLOURS, academic_cap
 
 LIGHT_SKIN: tuple[RGB, ...] = ((255, 222, 194), (248, 206, 170), (240, 194, 158), (252, 214, 184))
 DARK_SKIN: tuple[RGB, ...] = ((120, 74, 47), (98, 60, 40), (80, 49, 34), (134, 86, 56))
@@ -25,8 +26,14 @@ GOWN_COLOURS: dict[str, RGB] = {
     "black": (24, 24, 28),
     "navy": (26, 30, 76),
     "crimson": (112, 20, 36),
+    "green": (18, 62, 44),
+    "grey": (196, 196, 200),
 }
-COAT_COLOURS: dict[str, RGB] = {"white": (246, 247, 248), "pale blue": (212, 228, 238)}
+COAT_COLOURS: dict[str, RGB] = {
+    "white": (246, 247, 248),
+    "pale blue": (206, 224, 236),
+    "dark": (70, 80, 108),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +44,22 @@ class Person:
     hair: RGB
     long_hair: bool
     glasses: bool
+    cap: bool
 
 
-def draw_person(rng: np.random.Generator, *, tone: str, face: bool, glasses: bool) -> Person:
+def draw_person(
+    rng: np.random.Generator, *, tone: str, face: bool, glasses: bool, cap: bool = False
+) -> Person:
     """Draw the shade within the tone, and the hair. Uses the same numbers for every argument."""
     shade_index, hair_index = int(rng.integers(4)), int(rng.integers(len(_HAIR)))
     long_hair = bool(rng.random() < 0.4)
     skin = SKIN_TONES[tone][shade_index]
     return Person(
-        skin=skin if face else None, hair=_HAIR[hair_index], long_hair=long_hair, glasses=glasses
+        skin=skin if face else None,
+        hair=_HAIR[hair_index],
+        long_hair=long_hair,
+        glasses=glasses,
+        cap=cap,
     )
 
 
@@ -99,13 +113,15 @@ def _glasses(canvas: Canvas, centre: tuple[float, float], size: float) -> None:
     canvas.line([(x - 0.08 * size, y), (x + 0.08 * size, y)], (30, 30, 35), 0.07 * size)
 
 
-HEAD_CENTRE = (0.0, -0.2)  # of a standing figure, in its own coordinates
-HEAD_SIZE = 0.165
+HEAD_CENTRE = (0.0, -0.19)  # of a standing figure, in its own coordinates
+HEAD_SIZE = 0.18
 
 
 def gown(canvas: Canvas, rng: np.random.Generator, person: Person, colour: RGB) -> None:
     """Academic gown: a wide dark robe with bell sleeves, a bright hood and a white collar."""
-    hood = hsv(rng.uniform(0.1, 0.15), rng.uniform(0.8, 1.0), rng.uniform(0.85, 1.0))
+    golden, other = rng.uniform(0.1, 0.15), rng.random()
+    hue = golden if rng.random() < 0.7 else other
+    hood = hsv(hue, rng.uniform(0.75, 1.0), rng.uniform(0.8, 1.0))
     fold, light = shade(colour, 0.5), blend(colour, WHITE, 0.16)
     body = [(-0.1, 0.05), (0.1, 0.05), (0.28, 0.11), (0.42, 0.4), (0.5, 0.9)]
     canvas.polygon(body + [(-x, y) for x, y in reversed(body)], colour)
@@ -124,11 +140,14 @@ def gown(canvas: Canvas, rng: np.random.Generator, person: Person, colour: RGB) 
         canvas.polygon([(side * x, y) for x, y in stole], hood)
         edge = [(side * 0.19, 0.07), (side * 0.155, 0.45), (side * 0.09, 0.55)]
         canvas.line(edge, blend(hood, WHITE, 0.6), 0.02)
+    if person.cap and person.skin is not None:
+        top = (HEAD_CENTRE[0], HEAD_CENTRE[1] - 0.85 * HEAD_SIZE)
+        academic_cap(canvas, rng, top, 3.2 * HEAD_SIZE, CAP_COLOURS["black"])
 
 
 def lab_coat(canvas: Canvas, rng: np.random.Generator, person: Person, colour: RGB) -> None:
     """Lab coat: white and straight, with lapels over a shirt, buttons, a pocket with pens."""
-    shirt = hsv(rng.uniform(0.5, 0.7), rng.uniform(0.3, 0.7), rng.uniform(0.5, 0.9))
+    shirt = hsv(rng.random(), rng.uniform(0.3, 0.7), rng.uniform(0.4, 0.9))
     line = shade(colour, 0.68)
     body = [(-0.1, 0.05), (0.1, 0.05), (0.3, 0.11), (0.37, 0.25), (0.38, 0.9)]
     canvas.polygon(body + [(-x, y) for x, y in reversed(body)], colour)

@@ -6,16 +6,19 @@ trained by adversarial training (Yin et al. 2022); the starts out of distributio
 a bound, follow RATIO (Augustin et al. 2020).
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from protocore.demo.ascent import ascend
+from protocore.demo.augment import uniform
 
 NOISE_SHARE, SCRAMBLED_SHARE = 0.5, 0.3  # of the starts; the rest are smooth colours
 ASCENT_STEPS = 3
 STEP_SIZE = 0.04  # per pixel; prototypes are generated with Adam at 0.05
-SMOOTHING = 30.0
+SMOOTHING = (3.0, 60.0)  # weight of the roughness, drawn log-uniformly for each prototype
 
 
 def scrambled(image: Tensor, generator: torch.Generator) -> Tensor:
@@ -73,13 +76,15 @@ class PrototypePool:
         fresh = torch.rand(count, generator=self._generator) < self._restart
         if fresh.any():
             images[fresh] = starts(int(fresh.sum()), self._photos, self._generator)
+        low, high = (math.log(weight) for weight in SMOOTHING)
+        smoothing = uniform(count, low, high, self._generator).exp()
         grown = ascend(
             network,
             images.to(device),
             self.targets[chosen].to(device),
             steps=ASCENT_STEPS,
             step_size=STEP_SIZE,
-            smoothing=SMOOTHING,
+            smoothing=smoothing.to(device),
             generator=self._generator,
         )
         self.images[chosen] = grown.cpu()

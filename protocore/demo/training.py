@@ -32,16 +32,16 @@ class TrainingSettings:
 
     seed: int = 0
     images_per_class: int = 600
-    plain_steps: int = 500
+    plain_steps: int = 400
     plain_batch: int = 64
     plain_rate: float = 2e-3
-    robust_steps: int = 1500
+    robust_steps: int = 1200
     robust_rate: float = 1e-3
     positives: int = 32
     negatives: int = 24
     prototypes_per_class: int = 16
-    restart: float = 0.05  # chance that a prototype starts afresh each time it is drawn
-    attack_radius: float = 2.0  # L2, images in [0, 1]
+    restart: float = 0.03  # chance that a prototype starts afresh each time it is drawn
+    attack_radius: float = 3.5  # L2, images in [0, 1]
     attack_steps: int = 2
     weight_decay: float = 0.02
     averaging: float = 0.995  # decay of the moving average of the weights

@@ -46,10 +46,11 @@ _POSE = ("x", "y", "scale", "tilt")
 class Scene:
     """What one picture shows. None: drawn from the class's training distribution.
 
-    `seed` and `split` fix everything that is left open. `skin_tone` is "light" or "dark", `face`
-    whether there is somebody at all, `facing` "left" or "right", `hands` "ten past ten" or "other";
-    `background` is a key of `backgrounds.PAINTERS`, `colour` a name in the class's palette.
-    `x`, `y` (of the centre) and `scale` are shares of the frame, `tilt` is in radians.
+    `seed` and `split` fix everything that is left open. `skin_tone` is "light" or "dark"; `face`
+    says whether there is somebody at all, `cap` whether an academic cap is worn with the gown;
+    `facing` is "left" or "right", `hands` "ten past ten" or "other", `background` a key of
+    `backgrounds.PAINTERS`, `colour` a name in the class's palette. `x`, `y` (of the centre) and
+    `scale` are shares of the frame, `tilt` is in radians.
     Attributes that the class does not have stay None.
     """
 
@@ -61,6 +62,7 @@ class Scene:
     skin_tone: str | None = None
     face: bool | None = None
     glasses: bool | None = None
+    cap: bool | None = None
     facing: str | None = None
     hands: str | None = None
     x: float | None = None
@@ -157,6 +159,7 @@ def _person(scene: Scene) -> Person | None:
         tone=scene.skin_tone,
         face=bool(scene.face),
         glasses=bool(scene.glasses),
+        cap=bool(scene.cap),
     )
 
 

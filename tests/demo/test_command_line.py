@@ -33,7 +33,7 @@ def test_evaluate_tells_accuracy_and_every_claim(tmp_path, capsys):
     assert main(["evaluate", "--weights", str(path), *size]) == 0
     told = capsys.readouterr().out
     assert told.startswith("accuracy 0.")
-    assert told.count("planted") == 8
+    assert told.count("planted") == 9
     assert told.count("sham") == 5
 
 

@@ -90,7 +90,7 @@ def test_ascent_raises_the_target_logit_and_leaves_the_start_alone():
         torch.tensor([0, 1]),
         steps=3,
         step_size=0.05,
-        smoothing=0.0,
+        smoothing=torch.zeros(2),
         generator=generator(),
     )
     assert (start == before).all()
@@ -153,7 +153,7 @@ def test_the_network_takes_images_of_its_size():
     ("arguments", "message"),
     [
         ({"positives": 0}, "positives must be >= 1, got 0"),
-        ({"robust_steps": -1}, "steps must be >= 0, got 500 plain and -1 robust"),
+        ({"robust_steps": -1}, "steps must be >= 0, got 400 plain and -1 robust"),
         (
             {"negatives": 400},
             "negatives must be <= 192 (prototypes_per_class for each class), got 400",
