@@ -25,6 +25,7 @@ ADAM_BETAS = (0.9, 0.999)  # Kingma and Ba, 2015; the paper says "Adam" and give
 ADAM_EPSILON = 1e-8
 FIXED_WHILE_RUNNING = ("baseline_steps", "image_size", "parametrisation", "precision")
 _VIEWS_PER_PASS_CPU = 4  # views per forward pass; more do not pay on CPU (benchmark)
+_VIEWS_PER_PASS_GPU = 4096  # as many as fit; halved when they do not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,16 +65,25 @@ def generate(
     """Optimise one image per target; yields a Snapshot after every step of both stages.
 
     `state` goes on from a saved run of the same targets. `send(settings)` takes the next step
-    with other settings, which hold from then on (see check_change). What one target gives does
-    not depend on the others, up to floating point. Raises SettingsError, UnknownClassError,
-    DivergedError and OutOfMemoryError; the classifier is left as it was in every case.
+    with other settings, which hold from then on; those that check_change refuses end the run.
+    What one target gives does not depend on the others, up to floating point. Raises
+    SettingsError, UnknownClassError, DivergedError and OutOfMemoryError; the classifier is left
+    as it was in every case.
     """
     settings = settings or GenerationSettings()
     targets = tuple(targets)
-    _check_targets(classifier, targets, state)
     size = settings.image_size or classifier.input_size
-    state = state or GenerationState.start(targets, settings, size, classifier.device)
-    return _run(_Problem(classifier, targets, settings), settings, state)
+    _check_targets(classifier, targets)
+    if state is not None:
+        _check_state(state, targets, settings, size)
+    try:
+        state = state or GenerationState.start(targets, settings, size, classifier.device)
+        problem = _Problem(classifier, targets, settings)
+    except (RuntimeError, MemoryError) as error:
+        if _is_out_of_memory(error):
+            raise _no_room(classifier.device) from error
+        raise
+    return _run(problem, settings, state)
 
 
 def _run(problem: _Problem, settings: GenerationSettings, state: GenerationState) -> Generation:
@@ -134,7 +144,8 @@ class _Problem:
         self._mean = classifier.mean
         self._weights = losses.target_weights(targets, classifier.num_classes).to(self._device)
         self._classes = torch.tensor([t.class_index for t in targets], device=self._device)
-        self._views_per_pass = _VIEWS_PER_PASS_CPU if self._device.type == "cpu" else 4096
+        self._mixed = self._device.type != "cpu"
+        self._views_per_pass = _VIEWS_PER_PASS_GPU if self._mixed else _VIEWS_PER_PASS_CPU
 
     def step(self, state: GenerationState, settings: GenerationSettings, *, baseline: bool) -> dict:
         """Advance `state` by one step; returns the measured values of a Snapshot."""
@@ -143,13 +154,8 @@ class _Problem:
         gradient, measured = self._with_room(
             lambda: self._gradient(state, settings, matrices, baseline=baseline)
         )
-        where = f"{'baseline' if baseline else 'prototype'} step {state.updates + 1}"
-        if not torch.isfinite(gradient).all():
-            raise DivergedError(
-                f"the loss became NaN or infinite in {where}; lower the learning rate "
-                f"({settings.learning_rate:g}) or the high-frequency weight "
-                f"({settings.hf_weight:g}), or use precision float32"
-            )
+        if not (torch.isfinite(gradient).all() and torch.isfinite(measured["logit"]).all()):
+            raise _diverged(state, settings, baseline)
         _adam_(state, gradient, settings.learning_rate)
         self._parametrisation.constrain_(state.parameters)
         _average_(state, 0 if baseline else settings.averaging)
@@ -173,21 +179,23 @@ class _Problem:
         The views pass through the network a few at a time; their gradients add up in the images.
         """
         count, transforms = matrices.shape[:2]
-        owner = torch.arange(count, device=self._device).repeat_interleave(transforms)
-        flat = matrices.flatten(0, 1)
         fill = Fill.of(settings.fill, self._mean, self._device)
-        source = images.detach().requires_grad_(True)
-        gradient = torch.zeros_like(source)
+        images = images.detach()
+        gradient = torch.zeros_like(images)
         objective = torch.zeros(count, device=self._device)
         probability = torch.zeros(count, device=self._device)
-        for start in range(0, len(owner), self._views_per_pass):
-            rows = owner[start : start + self._views_per_pass]
-            views = transform(source[rows], flat[start : start + self._views_per_pass], fill)
-            logits = self.network(views)
+        for views in _passes(count, transforms, self._views_per_pass, mixed=self._mixed):
+            rows = (views // transforms).to(self._device)  # whose view it is
+            source = images[rows].requires_grad_(True)
+            moved = transform(source, matrices.flatten(0, 1)[views], fill)
+            logits = self.network(moved)
             score = losses.class_objective(logits, self._weights[rows])
             loss = losses.probability_variance(logits) if baseline else -score
-            gradient += torch.autograd.grad(loss.sum() / transforms, source)[0]
+            (of_views,) = torch.autograd.grad(loss.sum() / transforms, source)
             with torch.no_grad():
+                # Added up here and not by autograd, whose order of summation differs from run to
+                # run when there are several threads.
+                gradient.index_add_(0, rows, of_views)
                 objective.index_add_(0, rows, score / transforms)
                 own = torch.softmax(logits, dim=1).gather(1, self._classes[rows, None])[:, 0]
                 probability.index_add_(0, rows, own / transforms)
@@ -202,11 +210,19 @@ class _Problem:
                 if not _is_out_of_memory(error):
                     raise
                 if self._views_per_pass == 1:
-                    raise OutOfMemoryError(
-                        f"not even one view at a time fits into the memory of {self._device}; "
-                        "choose fewer classes or seeds, a smaller image size or another device"
-                    ) from error
+                    raise _no_room(self._device) from error
                 self._views_per_pass = min(self._views_per_pass // 2, 256)
+
+
+def _passes(targets: int, transforms: int, most: int, *, mixed: bool) -> list[Tensor]:
+    """Which views, numbered target by target, go through the network together; at most `most`.
+
+    Unless `mixed`, those of one target only: convolutions round differently for other batch
+    sizes, and what one target gives must not depend on the others. A GPU needs large passes.
+    """
+    views = torch.arange(targets * transforms)
+    groups = [views] if mixed else views.split(transforms)
+    return [part for group in groups for part in group.split(most)]
 
 
 def _adam_(state: GenerationState, gradient: Tensor, learning_rate: float) -> None:
@@ -230,7 +246,7 @@ def _average_(state: GenerationState, period: int) -> None:
     state.average.lerp_(state.parameters, newest)
 
 
-def _check_targets(classifier, targets, state: GenerationState | None) -> None:
+def _check_targets(classifier: Classifier, targets: tuple[Target, ...]) -> None:
     if not targets:
         raise SettingsError("choose at least one class: there is nothing to generate")
     for target in targets:
@@ -238,8 +254,35 @@ def _check_targets(classifier, targets, state: GenerationState | None) -> None:
             classifier.find_class(index)
     if len(set(targets)) != len(targets):
         raise SettingsError("the same class and seed was asked for twice in one run")
-    if state is not None and state.targets != targets:
+
+
+def _check_state(state: GenerationState, targets, settings: GenerationSettings, size: int) -> None:
+    if state.targets != targets:
         raise SettingsError("the saved state belongs to other classes or seeds")
+    expected = PARAMETRISATIONS[settings.parametrisation].start(size, torch.Generator()).shape
+    if state.parameters.shape[1:] != expected:
+        raise SettingsError(
+            "the saved state belongs to another image size or parametrisation than "
+            f"{size} pixels, {settings.parametrisation}"
+        )
+
+
+def _diverged(
+    state: GenerationState, settings: GenerationSettings, baseline: bool
+) -> DivergedError:
+    step = f"baseline step {state.baseline_step + 1}" if baseline else f"step {state.step + 1}"
+    return DivergedError(
+        f"the loss became NaN or infinite in {step}; lower the learning rate "
+        f"({settings.learning_rate:g}) or the high-frequency weight "
+        f"({settings.hf_weight_at(state.step):g}), or use precision float32"
+    )
+
+
+def _no_room(device: torch.device) -> OutOfMemoryError:
+    return OutOfMemoryError(
+        f"not even one view at a time fits into the memory of {device}; choose fewer classes or "
+        "seeds, a smaller image size or another device"
+    )
 
 
 def _is_out_of_memory(error: Exception) -> bool:

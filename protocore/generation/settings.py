@@ -33,15 +33,18 @@ class Target:
         if not self.weights:
             raise SettingsError("a target needs at least one class, got none")
         classes = [index for index, _ in self.weights]
+        for index in classes:
+            _check_whole("class index", index, 0, 2**31 - 1)
         if len(set(classes)) != len(classes):
             raise SettingsError(f"each class may occur once in a target, got {classes}")
         for index, weight in self.weights:
-            if index < 0 or not math.isfinite(weight) or weight == 0:
+            if not math.isfinite(weight) or weight == 0:
                 raise SettingsError(
-                    "a target needs class indices >= 0 with finite weights other than 0, "
+                    "a target needs finite weights other than 0, "
                     f"got class {index} with weight {weight}"
                 )
-        _check_range("seed", self.seed, 0, 2**32 - 1)
+        _check_whole("seed", self.seed, 0, 2**32 - 1)
+        object.__setattr__(self, "weights", tuple((i, float(w)) for i, w in self.weights))
 
     @classmethod
     def of(cls, index: int, seed: int = 0) -> Target:
@@ -90,16 +93,16 @@ class GenerationSettings:
     precision: str = "auto"  # of the network; "auto": bfloat16 where it pays
 
     def __post_init__(self) -> None:
-        _check_range("steps", self.steps, 1, MAX_STEPS)
+        _check_whole("steps", self.steps, 1, MAX_STEPS)
         _check_range("learning rate", self.learning_rate, 1e-5, 10.0)
-        _check_range("baseline steps", self.baseline_steps, 0, MAX_STEPS)
+        _check_whole("baseline steps", self.baseline_steps, 0, MAX_STEPS)
         _check_scale(self.scale)
         _check_range("rotation (degrees)", self.rotation, 0, 180)
         _check_pair("translation", self.translation)
         for share in self.translation:
             _check_range("translation (share of the size)", share, 0, 1)
         _check_choice("fill", self.fill, FILLS)
-        _check_range("transforms per step", self.transforms_per_step, 1, 64)
+        _check_whole("transforms per step", self.transforms_per_step, 1, 64)
         _check_range("high-frequency weight", self.hf_weight, 0, 1e6)
         if self.hf_weight_end is not None:
             _check_range("high-frequency weight at the end", self.hf_weight_end, 0, 1e6)
@@ -109,11 +112,20 @@ class GenerationSettings:
                     f"ends, got {self.hf_weight} and {self.hf_weight_end}"
                 )
         _check_choice("high-frequency penalty", self.hf_penalty, PENALTIES)
-        _check_range("averaging (steps)", self.averaging, 0, MAX_STEPS)
+        _check_whole("averaging (steps)", self.averaging, 0, MAX_STEPS)
         if self.image_size is not None:
-            _check_range("image size (pixels)", self.image_size, 16, 2048)
+            _check_whole("image size (pixels)", self.image_size, 16, 2048)
         _check_choice("parametrisation", self.parametrisation, PARAMETRISATIONS)
         _check_choice("precision", self.precision, PRECISIONS)
+        self._unify_numbers()
+
+    def _unify_numbers(self) -> None:
+        """300 and 300.0 are the same setting: they must give the same key."""
+        for name in ("learning_rate", "rotation", "hf_weight", "hf_weight_end"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, float(value))
+        for name in ("scale", "translation"):
+            object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
 
     def hf_weight_at(self, step: int) -> float:
         """Weight of the high-frequency loss in `step`, counted from 0."""
@@ -159,6 +171,12 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         relation = f">= {low}" if value < low else f"<= {high}"
         raise SettingsError(f"{name} must be {relation}, got {value}")
+
+
+def _check_whole(name: str, value: int, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SettingsError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
+    _check_range(name, value, low, high)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -79,10 +79,14 @@ class GenerationState:
             with safe_open(path, framework="pt") as file:
                 header = json.loads(file.metadata()["state"])
                 tensors = {name: file.get_tensor(name) for name in _TENSORS}
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            return cls._of(header, tensors, device)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise LibraryError(
                 f"the saved state of this run cannot be read ({error}); start the run again"
             ) from error
+
+    @classmethod
+    def _of(cls, header: dict, tensors: dict[str, Tensor], device: torch.device) -> GenerationState:
         generators = []
         for state in tensors.pop("random_states"):
             generators.append(torch.Generator())
@@ -92,4 +96,6 @@ class GenerationState:
             for t in header.pop("targets")
         )
         moved = {name: tensor.to(device) for name, tensor in tensors.items()}
+        if {len(generators), *map(len, moved.values())} != {len(targets)}:
+            raise ValueError("its parts do not fit together")
         return cls(targets=targets, generators=generators, **moved, **header)
