@@ -12,6 +12,7 @@ from protocore.errors import SettingsError
 from protocore.generation.api import generate_prototypes
 from protocore.generation.loop import Snapshot
 from protocore.generation.presets import PRESETS, default_preset, find_preset
+from protocore.generation.prototype import make_folder
 from protocore.generation.settings import (
     FILLS,
     PARAMETRISATIONS,
@@ -77,10 +78,12 @@ def settings_from_args(args: argparse.Namespace, source: str) -> GenerationSetti
 
 def run_generate(args: argparse.Namespace) -> int:
     """Generate, save and name the files."""
+    settings_from_args(args, "")  # what is wrong with them is said before a model is loaded
+    seeds = [_seed(text) for text in split_list(args.seeds, "seed")]
+    make_folder(args.out)  # and a folder that cannot be written before the work is done
     classifier = classifier_from_args(args)
     settings = settings_from_args(args, classifier.source)
     classes = [classifier.find_class(text) for text in split_list(args.classes, "class")]
-    seeds = [_seed(text) for text in split_list(args.seeds, "seed")]
     targets = [Target.of(index, seed) for index in classes for seed in seeds]
     print(f"{classifier.title} on {classifier.device}: {len(targets)} prototypes", file=sys.stderr)
     bar = ProgressBar()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import platform
 import re
+import secrets
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from protocore.errors import ImageError, LibraryError
+from protocore.errors import ImageError, LibraryError, SettingsError
 from protocore.generation.settings import GenerationSettings, Target
 
 RECORD_VERSION = 1
+_LONGEST_PART = 60  # characters of a part of a file name; file systems allow 255 bytes in all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +65,11 @@ class PrototypeRecord:
 
     @property
     def title(self) -> str:
-        """Short name for people."""
-        return f"{self.class_name} · seed {self.seed}"
+        """Short name for people, such as "golf ball · seed 0", "antitype of tench · seed 0"."""
+        (_, own), *others = self.target.weights
+        name = self.class_name if own > 0 else f"antitype of {self.class_name}"
+        against = "".join(f" {'−' if w < 0 else '+'} {abs(w):g} × class {i}" for i, w in others)
+        return f"{name}{against} · seed {self.seed}"
 
     @property
     def repeatable(self) -> bool:
@@ -101,6 +107,8 @@ class PrototypeRecord:
             values["top"] = tuple((int(i), str(n), float(p)) for i, n, p in content["top"])
         except (KeyError, TypeError, ValueError) as error:
             raise LibraryError(f"this is not a prototype record: {error!r}") from error
+        except SettingsError as error:
+            raise LibraryError(f"this prototype record is not valid: {error}") from error
         return cls(**values)
 
 
@@ -113,30 +121,41 @@ class Prototype:
 
     @property
     def stem(self) -> str:
-        """File name without ending, such as "mobilenet_v2_574_golf-ball_seed0"."""
+        """File name without ending, such as "mobilenet_v2_574_golf-ball_seed0".
+
+        A target other than a plain class adds its weights: "..._574x1_0x-0.5_seed0".
+        """
         record = self.record
-        parts = (record.model, record.class_index, record.class_name, f"seed{record.seed}")
-        return "_".join(slug(str(part)) for part in parts)
+        parts = [record.model, str(record.class_index), record.class_name]
+        if record.target != Target.of(record.class_index, record.seed):
+            parts += [f"{index}x{weight:g}" for index, weight in record.target.weights[:8]]
+        parts.append(f"seed{record.seed}")
+        return "_".join(slug(part)[:_LONGEST_PART] for part in parts)
 
     def save(self, folder: str | Path, stem: str | None = None) -> Path:
         """Write `<stem>.png` and then `<stem>.json` into `folder`; returns the path of the PNG.
 
-        A failed write leaves nothing behind and raises LibraryError.
+        A failed write leaves the folder as it was and raises LibraryError.
         """
         folder = Path(folder)
         picture = folder / f"{stem or self.stem}.png"
-        record = picture.with_suffix(".json")
+        drafts = {
+            folder / f".{secrets.token_hex(8)}.png": picture,
+            folder / f".{secrets.token_hex(8)}.json": picture.with_suffix(".json"),
+        }
+        image_draft, record_draft = drafts
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(self.image).save(picture, optimize=True)
-            record.write_text(json.dumps(self.record.to_dict(), indent=2), encoding="utf-8")
+            make_folder(folder)
+            Image.fromarray(self.image).save(image_draft, optimize=True)
+            record_draft.write_text(json.dumps(self.record.to_dict(), indent=2), encoding="utf-8")
+            for draft, path in drafts.items():
+                draft.replace(path)
         except OSError as error:
-            picture.unlink(missing_ok=True)
-            record.unlink(missing_ok=True)
-            raise LibraryError(
-                f"the prototype could not be saved in {folder}: {error.strerror or error}; "
-                "choose a folder that can be written and has room"
-            ) from error
+            raise _cannot_save(folder, error) from error
+        finally:
+            for draft in drafts:
+                with contextlib.suppress(OSError):
+                    draft.unlink(missing_ok=True)
         return picture
 
     @classmethod
@@ -153,6 +172,21 @@ class Prototype:
         except (OSError, ValueError) as error:
             raise LibraryError(f"{record.name} cannot be read as a prototype: {error}") from error
         return cls(image=pixels, record=PrototypeRecord.from_dict(content))
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder for prototypes if need be; raises LibraryError when that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_save(folder, error) from error
+
+
+def _cannot_save(folder: Path, error: OSError) -> LibraryError:
+    return LibraryError(
+        f"the prototype could not be saved in {folder}: {error.strerror or error}; "
+        "choose a folder that can be written and has room"
+    )
 
 
 def library_versions() -> dict[str, str]:
