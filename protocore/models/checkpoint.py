@@ -98,6 +98,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f"{path.name} holds no state dict, but {_describe(content)}; save "
             "`model.state_dict()` with torch.save, or as .safetensors"
         )
+    _check_plain(path, state)
     return Checkpoint(state=_strip_prefixes(state), class_names=names)
 
 
@@ -116,11 +117,12 @@ def _read_pickled(path: Path) -> object:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_refusal(path, str(error))) from error
-    except MemoryError as error:
-        raise CheckpointError(
-            f"{path.name} needs more memory than there is; use a machine with more memory"
-        ) from error
     except Exception as error:  # a damaged file can fail anywhere in the reader
+        if isinstance(error, MemoryError) or "not enough memory" in str(error):
+            raise CheckpointError(
+                f"{path.name} needs more memory than is free; close other programs, or save the "
+                "weights alone, without the optimizer's state"
+            ) from error
         raise CheckpointError(_damage(path, error)) from error
 
 
@@ -198,6 +200,17 @@ def _find_state(content: object, depth: int = 0) -> dict[str, Tensor] | None:
                 return found
     # Some state dicts carry "_extra_state" entries or counters that are not tensors.
     return tensors if len(tensors) > len(content) / 2 else None
+
+
+def _check_plain(path: Path, state: dict[str, Tensor]) -> None:
+    """Refuse tensors without values, and those that claim to be larger than what is stored."""
+    for key, value in state.items():
+        odd = value.is_meta or value.is_quantized or value.layout is not torch.strided
+        if odd or value.nbytes > value.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{path.name} holds {key!r} as a tensor that is quantised, sparse, expanded or "
+                "without values; save ordinary tensors of 16 or 32-bit floating-point numbers"
+            )
 
 
 def _find_names(content: object) -> tuple[str, ...] | None:

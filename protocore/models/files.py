@@ -47,7 +47,9 @@ def uploads_folder() -> Path:
     return home_folder() / "checkpoints"
 
 
-def keep_upload(name: str, content: bytes, *, suffixes: tuple[str, ...], max_bytes: int) -> Path:
+def keep_upload(
+    name: str, content: bytes | memoryview, *, suffixes: tuple[str, ...], max_bytes: int
+) -> Path:
     """Store an uploaded file under its content and name; the same file twice is kept once.
 
     Raises ModelError for another ending, an empty or too large file, and when the folder

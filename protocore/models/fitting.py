@@ -73,11 +73,9 @@ def build_fitted(architecture: str, state: Mapping[str, Tensor]) -> nn.Module:
     if not fit.complete:
         raise CheckpointError(_misfit(fit, state))
     module = _skeleton(architecture, fit.num_classes, **_options(architecture, state))
-    # MNASNet reads a version from the metadata, which safetensors and copied dicts lack. The
-    # shapes have been compared with version 2, so version 2 it is.
-    weights = {key: _as_float32(value) for key, value in state.items()}
-    holder = _with_version(weights)
-    module.load_state_dict(holder, strict=False, assign=True)
+    targets = module.state_dict()
+    weights = _Versioned({key: _cast(key, state[key], targets[key]) for key in state})
+    module.load_state_dict(weights, strict=False, assign=True)
     return module.eval().requires_grad_(False)
 
 
@@ -213,20 +211,23 @@ def _rename_head(architecture: str, state: dict[str, Tensor]) -> dict[str, Tenso
     }
 
 
-def _as_float32(value: Tensor) -> Tensor:
-    return value.detach().float() if value.is_floating_point() else value.detach()
+def _cast(key: str, value: Tensor, target: Tensor) -> Tensor:
+    """`value` in the type the network computes with."""
+    if target.is_floating_point() and not value.is_floating_point():
+        raise CheckpointError(
+            f"the weights must be floating-point numbers, got {value.dtype} in {key!r}; a "
+            "quantised network cannot be loaded here, convert it back first"
+        )
+    return value.detach().to(target.dtype)
 
 
 class _Versioned(dict):
-    """A state dict that carries metadata the way PyTorch's own does."""
+    """A state dict with the metadata that MNASNet asks for.
 
-    _metadata: dict
+    safetensors and copied dicts lack it. Version 2 is the one whose shapes have been compared.
+    """
 
-
-def _with_version(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    holder = _Versioned(weights)
-    holder._metadata = {"": {"version": 2}}
-    return holder
+    _metadata = {"": {"version": 2}}  # noqa: RUF012 - the name and form PyTorch reads
 
 
 def _misfit(fit: Fit, state: Mapping[str, Tensor]) -> str:

@@ -2,6 +2,7 @@ import argparse
 import json
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -158,8 +159,9 @@ def test_other_files_are_explained(tmp_path, name):
 
 
 def test_torchscript_is_explained(tmp_path):
-    path = tmp_path / "program.pt"
-    torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)), path)
+    path = saved(tmp_path, STATE, "program.pt")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("program/constants.pkl", b"")  # what tells programs from weights
     with pytest.raises(CheckpointError) as error:
         read_checkpoint(path)
     assert str(error.value) == f"program.pt is a TorchScript program, not a state dict; {SAVE_IT}"
@@ -187,4 +189,37 @@ def test_a_missing_file_is_explained(tmp_path):
         read_checkpoint(path)
     assert str(error.value) == (
         f"there is no file {path}; give the path of a .pth, .pt, .safetensors file"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.ones(1).expand(10**9),
+        torch.empty(3, device="meta"),
+        torch.eye(3).to_sparse(),
+    ],
+    ids=["expanded", "meta", "sparse"],
+)
+def test_tensors_without_their_values_are_refused(tmp_path, value):
+    path = saved(tmp_path, {**STATE, "strange": value})
+    with pytest.raises(CheckpointError) as error:
+        read_checkpoint(path)
+    assert str(error.value) == (
+        "weights.pth holds 'strange' as a tensor that is quantised, sparse, expanded or without "
+        "values; save ordinary tensors of 16 or 32-bit floating-point numbers"
+    )
+
+
+def test_a_file_larger_than_memory_is_explained(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 byte")
+
+    path = saved(tmp_path, STATE)
+    monkeypatch.setattr(torch, "load", full)
+    with pytest.raises(CheckpointError) as error:
+        read_checkpoint(path)
+    assert str(error.value) == (
+        "weights.pth needs more memory than is free; close other programs, or save the weights "
+        "alone, without the optimizer's state"
     )

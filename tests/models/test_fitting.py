@@ -140,6 +140,16 @@ def test_half_precision_and_absent_counters_are_accepted(squeezenet):
     build_fitted("resnet18", bare)
 
 
+def test_weights_in_whole_numbers_are_refused(squeezenet):
+    state = {**squeezenet.state_dict(), "features.0.bias": torch.ones(64, dtype=torch.int8)}
+    with pytest.raises(CheckpointError) as error:
+        build_fitted("squeezenet1_1", state)
+    assert str(error.value) == (
+        "the weights must be floating-point numbers, got torch.int8 in 'features.0.bias'; a "
+        "quantised network cannot be loaded here, convert it back first"
+    )
+
+
 def test_what_does_not_fit_is_explained(squeezenet):
     state = dict(squeezenet.state_dict())
     state["extra"] = torch.ones(1)
