@@ -15,6 +15,7 @@ import json
 import re
 import secrets
 import stat
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -39,6 +40,7 @@ BUNDLE_VERSION = 1
 MAX_FILES = 50_000  # some 200 prototypes with all frames of the paper's 512 steps
 MAX_BYTES = 4 * 2**30  # unpacked
 MAX_PIXELS = 2048 * 2048  # of one image; the largest that Protocore makes
+KEEP_EXPORTS = 24 * 3600.0  # seconds
 CHUNK = 2**20  # bytes
 COMPRESSED = (".png", ".jpg", ".webp")  # compressing them again gains nothing
 NAME = re.compile(
@@ -97,6 +99,16 @@ def export_bundle(library: Library, prototype_ids: Iterable[str], target: str | 
     finally:
         draft.unlink(missing_ok=True)
     return target
+
+
+def export_to_cache(library: Library, prototype_ids: Iterable[str]) -> Path:
+    """A bundle for somebody to fetch soon; those of earlier days are removed."""
+    ids = sorted(set(prototype_ids))
+    target = library.cache_path("bundles", " ".join(ids), BUNDLE_SUFFIX)
+    for old in target.parent.parent.glob(f"*/*{BUNDLE_SUFFIX}"):
+        if old.stat().st_mtime < time.time() - KEEP_EXPORTS:
+            old.unlink(missing_ok=True)
+    return export_bundle(library, ids, target)
 
 
 def _write_archive(

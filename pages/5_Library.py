@@ -1,0 +1,70 @@
+"""Everything made so far: browse, reopen, name, delete, exchange."""
+
+import streamlit as st
+
+from pages.components import library_grid as parts
+from pages.components import shared
+from pages.components.library_details import details
+from pages.components.page import begin_page, explained
+from protocore.studio.entries import Filter
+
+begin_page(
+    "Library", ":material/photo_library:", "Everything made so far: reopen, name, compare, share."
+)
+
+
+def empty(library, *, trash: bool, filtered: bool) -> None:
+    """Says why there is nothing to see, and what to do next."""
+    if filtered:
+        st.info("No prototype fits these filters.", icon=":material/filter_alt_off:")
+        st.button("Show everything", key="library_clear", on_click=parts.clear_filter)
+    elif trash:
+        st.info("The trash is empty.", icon=":material/delete:")
+    else:
+        st.info(
+            "Nothing has been made yet. Choose a model and a class on the Generate page, and every "
+            "finished run appears here; or import a bundle that a colleague exported.",
+            icon=":material/photo_library:",
+        )
+        if st.button("Make a prototype", key="library_generate", type="primary"):
+            st.switch_page(parts.GENERATE)
+
+
+def show(library) -> None:
+    """The page, once the library is open."""
+    parts.notice(library)
+    parts.running_jobs(shared.engine())
+    in_trash = library.count(Filter(deleted=True))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        names = {"Kept": "Kept", "Trash": f"Trash ({in_trash})"}
+        view = st.segmented_control(
+            "Show",
+            names,
+            default="Kept",
+            format_func=names.get,
+            key="library_view",
+            label_visibility="collapsed",
+            required=True,
+        )
+        parts.import_tools(library)
+    trash = view == "Trash"
+    wanted, sort = parts.choose_filter(library, trash=trash)
+    total = library.count(wanted)
+    if not total:
+        empty(library, trash=trash, filtered=wanted != Filter(deleted=trash))
+        return
+    tools, cards = st.container(), st.container()
+    offset = parts.paging(total)
+    infos = library.prototypes(wanted, sort=sort, limit=parts.PER_PAGE, offset=offset)
+    with tools:
+        if trash:
+            parts.trash_tools(library, in_trash)
+        else:
+            parts.selection_tools(library, infos)
+    with cards:
+        parts.grid(library, infos, trash=trash)
+    details(library)
+
+
+with explained():
+    show(shared.library())
