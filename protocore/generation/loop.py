@@ -32,7 +32,8 @@ _VIEWS_PER_PASS_GPU = 4096  # as many as fit; halved when they do not
 class Snapshot:
     """The run after one step. Tensors have one entry per target and are on the CPU.
 
-    What the model says is measured on the transformed views of that step, as the loss sees them.
+    What the model says is measured on the transformed views of that step, as the loss sees them
+    (in the baseline stage on the image itself).
     """
 
     stage: str  # "baseline" (L_pv) or "prototype"
@@ -149,7 +150,7 @@ class _Problem:
 
     def step(self, state: GenerationState, settings: GenerationSettings, *, baseline: bool) -> dict:
         """Advance `state` by one step; returns the measured values of a Snapshot."""
-        drawn = [draw_matrices(settings, generator) for generator in state.generators]
+        drawn = [_matrices(settings, generator, baseline) for generator in state.generators]
         matrices = torch.stack(drawn).to(self._device)  # (N, T, 2, 3)
         gradient, measured = self._with_room(
             lambda: self._gradient(state, settings, matrices, baseline=baseline)
@@ -223,6 +224,14 @@ def _passes(targets: int, transforms: int, most: int, *, mixed: bool) -> list[Te
     views = torch.arange(targets * transforms)
     groups = [views] if mixed else views.split(transforms)
     return [part for group in groups for part in group.split(most)]
+
+
+def _matrices(settings: GenerationSettings, generator: torch.Generator, baseline: bool) -> Tensor:
+    """The transforms `(T, 2, 3)` of one step; stage 1 balances the image itself, untransformed.
+
+    Under the paper's wide transforms L_pv stays far from 0: no image is balanced in every pose.
+    """
+    return torch.eye(2, 3)[None] if baseline else draw_matrices(settings, generator)
 
 
 def _adam_(state: GenerationState, gradient: Tensor, learning_rate: float) -> None:

@@ -78,7 +78,7 @@ class GenerationSettings:
 
     steps: int = 512  # stage 2 (appendix A)
     learning_rate: float = 0.05  # Adam (appendix A)
-    baseline_steps: int = 64  # stage 1, loss L_pv; length not in the paper
+    baseline_steps: int = 32  # stage 1, loss L_pv; length not in the paper
     scale: tuple[float, float] = (0.7, 1.3)  # factor, drawn uniformly (Table 3)
     rotation: float = 180.0  # degrees, drawn from -rotation..rotation (Table 3)
     translation: tuple[float, float] = (0.5, 0.5)  # share of width and height (Table 3)
