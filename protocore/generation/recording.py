@@ -61,8 +61,20 @@ class Recording:
                 curve[name].append(float(getattr(snapshot, name)[row]))
         every = max(1, snapshot.total // FRAMES_PER_RUN)
         if snapshot.step % every == 0 or snapshot.step in (1, snapshot.total):
-            for frames, image in zip(self.frames, to_uint8(snapshot.images()), strict=True):
-                frames.append((snapshot.step, encode_jpeg(image, FRAME_QUALITY)))
+            self.keep_last_frame()
+
+    def keep_last_frame(self) -> None:
+        """Make sure that the frames end with the last snapshot, also when it was not its turn."""
+        taken = self.steps_taken
+        if self.last is None or (self.frames[0] and self.frames[0][-1][0] == taken):
+            return
+        for frames, image in zip(self.frames, to_uint8(self.last.images()), strict=True):
+            frames.append((taken, encode_jpeg(image, FRAME_QUALITY)))
+
+    @property
+    def steps_taken(self) -> int:
+        """Of the stage that makes the prototype; 0 before it."""
+        return self.last.step if self.last and self.last.stage == "prototype" else 0
 
     def prototypes(self, seconds: float) -> tuple[Prototype, ...]:
         """What there is now, as finished prototypes; `seconds` is the wall time it took.
@@ -82,7 +94,6 @@ class Recording:
     def _record(self, target: Target, logits: Tensor, seconds: float) -> PrototypeRecord:
         classifier, snapshot = self.classifier, self.last
         probabilities = torch.softmax(logits, dim=0)
-        taken = snapshot.step if snapshot.stage == "prototype" else 0
         return PrototypeRecord(
             key=prototype_key(classifier.identity, target, self.history[-1].settings),
             model=classifier.name,
@@ -93,8 +104,8 @@ class Recording:
             class_name=classifier.class_names[target.class_index],
             target=target,
             history=tuple(self.history),
-            steps=taken,
-            completed=taken == self.history[-1].settings.steps,
+            steps=self.steps_taken,
+            completed=self.steps_taken == self.history[-1].settings.steps,
             logit=float(logits[target.class_index]),
             probability=float(probabilities[target.class_index]),
             top=likeliest(classifier, logits),

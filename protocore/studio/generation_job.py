@@ -147,16 +147,16 @@ class _GenerationWork:
         self._request = request
         self._library = library
         self._classifier = classifier
+        self._seconds_before = 0.0  # of the run that is continued
         self._state, self._recording, self._settings = self._begin()
         self._views = _Views(recording=self._recording)
 
     def run(self, control: JobControl) -> str | None:
         """Optimise until the end or a stop, then keep what there is."""
         started, waited = time.monotonic(), 0.0
+        settings = _latest_settings(control, self._settings) or self._settings
+        snapshots = generate(self._classifier, self._request.targets, settings, state=self._state)
         changed = None
-        snapshots = generate(
-            self._classifier, self._request.targets, self._settings, state=self._state
-        )
         while not control.stopping:
             try:
                 snapshot = snapshots.send(changed)
@@ -174,7 +174,7 @@ class _GenerationWork:
             return None
         self._views.maybe_publish(control, self._recording.last, now_please=True)
         control.progress(snapshot.step, snapshot.total, "saving")
-        return self._save(time.monotonic() - started - waited)
+        return self._save(self._seconds_before + time.monotonic() - started - waited)
 
     def _begin(self):
         request = self._request
@@ -183,10 +183,12 @@ class _GenerationWork:
                 classifier=self._classifier, targets=request.targets, settings=request.settings
             )
             return None, recording, request.settings
+        self._seconds_before = self._library.run(request.continue_run).seconds
         return _reopen(self._library, self._classifier, request)
 
     def _save(self, seconds: float) -> str:
         recording, request = self._recording, self._request
+        recording.keep_last_frame()
         prototypes = recording.prototypes(seconds)
         finished = all(prototype.record.completed for prototype in prototypes)
         return self._library.save_run(
@@ -211,6 +213,10 @@ def _reopen(library: Library, classifier: Classifier, request: GenerationRequest
         raise LibraryError("this run was kept without its state; start it again with more steps")
     state = GenerationState.from_file(str(files[0]), classifier.device)
     infos = [library.prototype(i) for i in library.run(request.continue_run).prototypes]
+    if len(infos) != len(state.targets):
+        raise LibraryError(
+            "some of this run's prototypes are in the trash; restore them to go on with it"
+        )
     records = [library.load_prototype(info.id).record for info in infos]
     if records[0].weight_hash != classifier.weight_hash:
         raise LibraryError("this run was made with other weights; load those to go on with it")
@@ -228,7 +234,15 @@ def _reopen(library: Library, classifier: Classifier, request: GenerationRequest
 
 
 def extend(settings: GenerationSettings, step: int, more: int) -> GenerationSettings:
-    """Settings to go on with for `more` steps: a rising weight stays where it had arrived."""
+    """Settings to go on with for `more` steps after `step`.
+
+    They stay as they were when this completes a run that was cut short, which then is the same as
+    if it never had been. Else a rising weight stays where it had arrived.
+    """
+    if more < 1:
+        raise SettingsError(f"the number of steps to go on for must be >= 1, got {more}")
+    if step + more == settings.steps:
+        return settings
     weight = settings.hf_weight_at(max(step - 1, 0))
     return settings.replace(steps=step + more, hf_weight=weight, hf_weight_end=None)
 
