@@ -96,14 +96,15 @@ def find_entry(architecture: str, weights: str | None = None) -> CatalogEntry:
 
     Raises UnknownModelError.
     """
-    entries = [e for e in catalog() if e.architecture == find_architecture(architecture)]
+    name = find_architecture(architecture)
+    entries = [entry for entry in catalog() if entry.architecture == name]
     if weights is None or weights.upper() == "DEFAULT":
         return next(entry for entry in entries if entry.is_default)
     for entry in entries:
         if entry.weights == weights.upper():
             return entry
     raise UnknownModelError(
-        f"{entries[0].architecture} has no weights entry {weights!r}; "
+        f"{name} has no weights entry {weights!r}; "
         f"it has {', '.join(entry.weights for entry in entries)}"
     )
 

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torchvision import models
 
 from protocore.errors import CheckpointError
-from protocore.models.catalog import architectures, find_architecture
+from protocore.models.catalog import architectures, find_architecture, find_entry
 from protocore.models.classifier import IMAGENET_MEAN, IMAGENET_STD
 
 Shape = tuple[int, ...]
@@ -101,10 +101,17 @@ def compare(architecture: str, state: Mapping[str, Tensor]) -> Fit:
 def closest_architecture(state: Mapping[str, Tensor]) -> Fit:
     """The torchvision architecture that shares most keys and shapes with the state dict.
 
-    Builds the outlines of all architectures on the first call, which takes a few seconds.
+    Those of a similar size are tried first and a complete fit ends the search, since no two
+    architectures have the same names and shapes. Without one, outlines of all are built, which
+    takes a few seconds the first time.
     """
-    fits = [compare(name, adapt_keys(name, state)) for name in architectures()]
-    return max(fits, key=lambda fit: (fit.complete, fit.share))
+    fits = []
+    for name in _by_size(state):
+        fit = compare(name, adapt_keys(name, state))
+        if fit.complete:
+            return fit
+        fits.append(fit)
+    return max(fits, key=lambda fit: fit.share)
 
 
 def adapt_keys(architecture: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -154,6 +161,12 @@ def head_name(architecture: str) -> str:
 def _imagenet_outline(architecture: str, **options: int | bool) -> dict[str, Shape]:
     module = _skeleton(architecture, 1000, **options)
     return {key: tuple(value.shape) for key, value in module.state_dict().items()}
+
+
+def _by_size(state: Mapping[str, Tensor]) -> list[str]:
+    buffers = (_COUNTERS, "running_mean", "running_var")
+    size = sum(value.numel() for key, value in state.items() if not key.endswith(buffers))
+    return sorted(architectures(), key=lambda name: abs(find_entry(name).parameters - size))
 
 
 class _WeightsOnMeta(TorchFunctionMode):

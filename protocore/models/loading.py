@@ -77,7 +77,7 @@ def demo_variants() -> tuple[str, ...]:
 def detect_architecture(path: str | Path) -> str:
     """The torchvision architecture that a weights file fits; raises CheckpointError for none.
 
-    The first call takes a few seconds; what was found is remembered until the file changes.
+    What was found is remembered until the file changes.
     """
     return _detect(FileContent.of(path))
 
