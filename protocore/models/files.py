@@ -30,7 +30,7 @@ class FileContent:
         try:
             status = path.stat()
             if not path.is_file():
-                raise CheckpointError(f"{path} is a folder; give the path of a file")
+                raise CheckpointError(f"{path} is not an ordinary file; give the path of one")
             return cls(path=path, sha256=_digest(path, status.st_size, status.st_mtime_ns))
         except (OSError, ValueError) as error:  # ValueError: a path with a null character
             reason = getattr(error, "strerror", None) or error

@@ -42,7 +42,7 @@ def test_unreadable_paths_are_explained(tmp_path):
     )
     with pytest.raises(CheckpointError) as error:
         FileContent.of(tmp_path)
-    assert str(error.value) == f"{tmp_path} is a folder; give the path of a file"
+    assert str(error.value) == f"{tmp_path} is not an ordinary file; give the path of one"
     with pytest.raises(CheckpointError, match=r"cannot be read: .*null"):
         FileContent.of("a\0b")
 
