@@ -79,7 +79,7 @@ class RunManifest:
         _check_text("title", self.title, MAX_TITLE)
         _check_text("kind", self.kind, 40)
         _check_text("status", self.status, 20)
-        _check_text("model link", self.model_link, 2000)
+        _check_text("model link", self.model_link, MAX_NOTE)
         _check_text("note", self.note, MAX_NOTE)
         if isinstance(self.seconds, bool) or not isinstance(self.seconds, int | float):
             raise LibraryError(f"seconds must be a number, got {self.seconds!r}")
@@ -147,7 +147,7 @@ def new_manifest(saved: SavedRun) -> RunManifest:
             )
     return RunManifest(
         id=secrets.token_hex(8),
-        title=saved.title,
+        title=_shortened(saved.title, MAX_TITLE),
         kind=saved.kind,
         created=now(),
         status=saved.status,
@@ -159,14 +159,19 @@ def new_manifest(saved: SavedRun) -> RunManifest:
                 id=secrets.token_hex(8),
                 position=position,
                 stem=stem,
-                title=prototype.record.title[:MAX_TITLE],
-                preset=saved.preset,
+                title=_shortened(prototype.record.title, MAX_TITLE),
+                preset=_shortened(saved.preset, 100),
             )
             for position, (prototype, stem) in enumerate(
                 zip(saved.prototypes, _unique_stems(saved.prototypes), strict=True)
             )
         ),
     )
+
+
+def _shortened(text: str, longest: int) -> str:
+    """A finished run is not lost for a title that is too long."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _unique_stems(prototypes: Sequence[Prototype]) -> list[str]:

@@ -394,7 +394,7 @@ def edited(key, value):
         (
             "tiny_0_tench_seed0.json",
             edited("target", {"weights": [[-1, 1.0]], "seed": 0}),
-            "a target needs class indices >= 0",
+            "got -1",
         ),
         ("manifest.json", None, "manifest.json cannot be read"),
         ("manifest.json", lambda _: b"[]", "is not the manifest of a Protocore run"),

@@ -117,6 +117,12 @@ def test_a_class_name_of_any_length_or_script(library, monkeypatch):
     assert library.load_prototype(info.id).record.class_name == "é/../" + "x" * 250
 
 
+def test_a_run_is_not_lost_for_a_long_title(library):
+    run_id = library.save_run(tiny_run(title="t" * 201, preset="p" * 101))
+    assert library.run(run_id).title == "t" * 199 + "…"
+    assert library.prototypes()[0].preset == "p" * 99 + "…"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -132,7 +138,7 @@ def test_a_class_name_of_any_length_or_script(library, monkeypatch):
             {"frames": [[(0, b"GIF89a")]]},
             "a frame must be a JPEG, PNG or WebP file, it starts with b'GIF8'",
         ),
-        ({"title": "t" * 201}, "a title must have <= 200 characters, got 201"),
+        ({"kind": "k" * 41}, "a kind must have <= 40 characters, got 41"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(library, changes, message):
