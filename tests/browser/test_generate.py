@@ -1,0 +1,83 @@
+"""The main job in a real browser: choose, start, watch, tune, stop, find again."""
+
+import re
+
+import pytest
+
+from protocore.demo.network import CLASS_NAMES
+from protocore.studio.library import Library
+from tests.browser.conftest import settle
+
+pytestmark = pytest.mark.browser
+
+LIVE_IMAGE = "[data-testid=stMain] [data-testid=stImage] img"
+
+
+def choose_class(page, name: str) -> None:
+    """Type into the class search box and take the first suggestion."""
+    box = page.get_by_role("combobox", name=re.compile("Classes"))
+    box.click()
+    box.press_sequentially(name, delay=20)
+    page.get_by_role("option").filter(has_text=name).first.click()
+    page.keyboard.press("Escape")
+    settle(page)
+
+
+def distinct_images(page, count: int) -> set[str]:
+    """Collect sources of the first live image until `count` different ones were seen."""
+    seen: set[str] = set()
+    for _ in range(600):
+        source = page.evaluate(f"document.querySelector('{LIVE_IMAGE}')?.src || ''")
+        if source:
+            seen.add(source)
+        if len(seen) >= count:
+            break
+        page.wait_for_timeout(100)
+    return seen
+
+
+def test_a_prototype_evolves_is_tuned_stopped_and_found_again(server, page):
+    name = CLASS_NAMES[0]
+    page.goto(f"{server.url}/Generate")
+    settle(page)
+    choose_class(page, name)
+    page.get_by_role("spinbutton", name=re.compile("Steps")).fill("4000")
+    page.keyboard.press("Enter")
+    settle(page)
+    page.get_by_role("button", name="Generate", exact=False).first.click()
+    page.get_by_role("button", name="Stop and keep").wait_for()
+
+    frames = distinct_images(page, 4)
+    assert len(frames) >= 4, "the live image changed fewer than three times"
+    assert all(frame.startswith("data:image/jpeg;base64,") for frame in frames)
+
+    rotation = page.get_by_role("slider", name=re.compile("Rotation"))
+    before = int(rotation.get_attribute("aria-valuenow"))
+    rotation.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Changed from the next step on").first.wait_for()
+
+    page.reload()  # the run goes on and is found again by its link
+    page.get_by_role("button", name="Stop and keep").wait_for()
+    distinct_images(page, 2)
+    page.get_by_role("button", name="Stop and keep").click()
+    page.get_by_text("Kept in the library").wait_for()
+    settle(page)
+
+    (info,) = Library(server.home).prototypes()
+    record = Library(server.home).load_prototype(info.id).record
+    assert record.class_name == name and not record.completed and record.steps < 4000
+    assert [change.settings.rotation for change in record.history] == [before, before + 5]
+    assert 0 < record.history[1].step <= record.steps
+
+    page.goto(f"{server.url}/Library")
+    settle(page)
+    page.get_by_text(name, exact=False).first.wait_for()
+    page.reload()
+    settle(page)
+    page.get_by_role("button", name=re.compile("^Open")).first.click()
+    page.get_by_text("Kept in the library").wait_for()
+    settle(page)
+    shown = page.locator(LIVE_IMAGE).first
+    box = shown.bounding_box()
+    assert box["width"] >= 2 * shown.evaluate("image => image.naturalWidth")
