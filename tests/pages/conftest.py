@@ -1,0 +1,36 @@
+"""A small real checkpoint to drive the pages with, and clean shared objects."""
+
+import pytest
+import streamlit as st
+import torch
+import torchvision
+
+from pages.components import shared
+from protocore.models.spec import ModelSpec
+
+CLASSES = ("ant", "bee", "cat", "dog")
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(tmp_path_factory):
+    """SqueezeNet with four classes at 64 pixels, random weights: about 10 ms per step."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = torchvision.models.squeezenet1_1(num_classes=len(CLASSES))
+    weights = folder / "small.pth"
+    torch.save(network.state_dict(), weights)
+    names = folder / "names.txt"
+    names.write_text("\n".join(CLASSES), encoding="utf-8")
+    return ModelSpec.checkpoint(
+        "squeezenet1_1", weights, class_names=names, input_size=64, device="cpu"
+    )
+
+
+@pytest.fixture
+def clean_app(own_home):
+    """Shared objects made anew; jobs stopped at the end."""
+    st.cache_resource.clear()
+    yield
+    shared.engine().close()
+    st.cache_resource.clear()

@@ -1,0 +1,199 @@
+"""The Generate page without a browser: every control, a run, the library, errors."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import shared
+from protocore.generation.presets import find_preset
+from protocore.studio.generation_job import LiveView
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60  # seconds
+
+pytestmark = pytest.mark.usefixtures("clean_app")
+
+
+@pytest.fixture
+def open_page(small_checkpoint):
+    def open_page(**link):
+        app = AppTest.from_file(ROOT / "pages" / "1_Generate.py", default_timeout=PATIENCE)
+        app.query_params["model"] = small_checkpoint.to_link()
+        for name, value in link.items():
+            app.query_params[name] = value
+        return checked(app.run())
+
+    return open_page
+
+
+def checked(app):
+    assert not app.exception, app.exception[0].stack_trace
+    return app
+
+
+def param(app, name):
+    value = app.query_params.get(name)
+    return value[0] if isinstance(value, list) else value
+
+
+def press(app, key):
+    return checked(app.button(key=key).click().run())
+
+
+def start_short_run(app, steps=6):
+    app.number_input(key="steps").set_value(steps)
+    app.slider(key="transforms").set_value(1)
+    checked(app.run())
+    return press(app, "generate")
+
+
+def finish(app):
+    """Wait for the job in the link and show what it left."""
+    job = param(app, "job")
+    if job:
+        shared.engine().wait(job, timeout=PATIENCE)
+    for _ in range(3):
+        checked(app.run())
+    return app
+
+
+def texts(app):
+    return " ".join(block.value for kind in (app.markdown, app.info, app.error) for block in kind)
+
+
+def test_without_a_class_the_button_is_off_and_the_page_says_what_to_do(open_page):
+    app = open_page()
+    assert app.button(key="generate").disabled
+    assert "Choose a model and one or more classes on the left" in texts(app)
+
+
+def test_the_link_sets_classes_seeds_and_preset_and_is_kept_up_to_date(open_page):
+    app = open_page(classes="2,1", seeds="3,4", preset="mild")
+    assert app.multiselect(key="classes").value == [2, 1]
+    assert app.text_input(key="seeds").value == "3,4"
+    assert app.selectbox(key="preset").value == "mild"
+    assert app.slider(key="rotation").value == find_preset("mild").settings.rotation
+    checked(app.multiselect(key="classes").set_value([0]).run())
+    assert param(app, "classes") == "0"
+    checked(app.selectbox(key="preset").set_value("paper").run())
+    assert param(app, "preset") == "paper"
+    assert app.slider(key="rotation").value == 180
+
+
+def test_changed_settings_leave_the_preset_and_can_be_taken_back(open_page):
+    app = open_page(classes="1", preset="mild")
+    checked(app.slider(key="rotation").set_value(90).run())
+    assert param(app, "preset") is None
+    (undo,) = [button for button in app.button if button.label.startswith("Back to")]
+    checked(undo.click().run())
+    assert app.slider(key="rotation").value == 30
+    assert param(app, "preset") == "mild"
+
+
+def test_a_run_ends_in_the_library_and_asking_again_shows_it_at_once(open_page):
+    app = start_short_run(open_page(classes="1,2", seeds="0", preset="mild"))
+    finish(app)
+    assert "Kept in the library" in texts(app)
+    assert param(app, "run") and not param(app, "job")
+    first, second = shared.library().prototypes(sort="oldest")
+    assert {first.class_name, second.class_name} == {"bee", "cat"}
+    jobs_before = len(shared.engine().views())
+    (close,) = [button for button in app.button if button.label == "Close"]
+    checked(close.click().run())
+    press(app, "generate")
+    assert "From the library" in texts(app)
+    assert len(shared.engine().views()) == jobs_before
+
+
+def test_only_what_is_missing_is_made(open_page):
+    app = finish(start_short_run(open_page(classes="1", preset="mild")))
+    (close,) = [button for button in app.button if button.label == "Close"]
+    checked(close.click().run())
+    checked(app.multiselect(key="classes").set_value([1, 3]).run())
+    press(app, "generate")
+    assert shared.engine().views()[0].meta["request"].targets[0].class_index == 3
+    finish(app)
+    shown = [shared.library().prototype(i).class_name for i in param(app, "prototypes").split(",")]
+    assert shown == ["bee", "dog"]
+
+
+def test_a_moved_slider_tunes_the_running_job_and_is_recorded(open_page):
+    app = start_short_run(open_page(classes="1", preset="mild"), steps=100_000)
+    engine, job = shared.engine(), param(app, "job")
+    view = engine.view(job)
+    while not isinstance(view.snapshot, LiveView):
+        view = engine.wait_for_change(job, view.version, timeout=PATIENCE)
+    checked(app.run())
+    checked(app.slider(key="rotation").set_value(60).run())
+    while engine.view(job).snapshot.settings.rotation != 60:
+        view = engine.wait_for_change(job, engine.view(job).version, timeout=PATIENCE)
+    press(app, "stop")
+    finish(app)
+    (info,) = shared.library().prototypes()
+    history = shared.library().load_prototype(info.id).record.history
+    assert [change.settings.rotation for change in history] == [30, 60]
+
+
+def test_another_session_attaches_without_changing_the_run(open_page, small_checkpoint):
+    app = start_short_run(open_page(classes="1", preset="mild"), steps=100_000)
+    job = param(app, "job")
+    other = AppTest.from_file(ROOT / "pages" / "1_Generate.py", default_timeout=PATIENCE)
+    other.query_params["job"] = job
+    checked(other.run())
+    checked(other.run())
+    assert other.slider(key="rotation").value == 30
+    press(other, "stop")
+    view = shared.engine().wait(job, timeout=PATIENCE)
+    record = shared.library().load_prototype(shared.library().prototypes()[0].id).record
+    assert view.status in ("done", "stopped")
+    assert len(record.history) == 1
+
+
+def test_pause_and_resume(open_page):
+    app = start_short_run(open_page(classes="1", preset="mild"), steps=100_000)
+    engine, job = shared.engine(), param(app, "job")
+    while engine.view(job).status != "running":
+        engine.wait_for_change(job, engine.view(job).version, timeout=PATIENCE)
+    checked(app.run())
+    press(app, "pause")
+    assert engine.view(job).status == "paused"
+    assert app.button(key="pause").label == "Resume"
+    press(app, "pause")
+    assert engine.view(job).status == "running"
+    press(app, "stop")
+    finish(app)
+
+
+def test_a_kept_run_goes_on_for_more_steps(open_page):
+    app = finish(start_short_run(open_page(classes="1", preset="mild"), steps=6))
+    checked(app.number_input(key="more_steps").set_value(4).run())
+    (go_on,) = [button for button in app.button if button.label == "Continue"]
+    checked(go_on.click().run())
+    finish(app)
+    newest = shared.library().prototypes(sort="newest")[0]
+    record = shared.library().load_prototype(newest.id).record
+    assert record.steps == 10 and record.completed
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        ("x", "Seeds must be whole numbers with commas, got 'x'"),
+        (" ", "Give at least one seed, such as 0"),
+        ("-1", "Seed must be >= 0, got -1"),
+    ],
+)
+def test_bad_seeds_are_explained(open_page, seeds, message):
+    app = open_page(classes="1")
+    checked(app.text_input(key="seeds").set_value(seeds).run())
+    assert message in app.error[0].value.replace("\\", "")
+
+
+def test_a_job_or_run_that_is_gone_leaves_the_page_usable(open_page):
+    app = open_page(job="0" * 16)
+    assert app.button(key="generate") is not None
+    app = open_page(run="nowhere")
+    assert app.error
+    checked(app.run())
+    assert not app.error
