@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import pickle
 import stat
 import zipfile
@@ -155,6 +156,17 @@ def test_an_export_from_the_trash_arrives_outside_it(library, other, run_id, tmp
     library.delete([first])
     import_bundle(other, export_bundle(library, [first], tmp_path / "t.protocore.zip"))
     assert [info.id for info in other.prototypes()] == [first]
+
+
+def test_exports_to_fetch_are_kept_for_a_day(library, run_id):
+    first, second = library.run(run_id).prototypes
+    old = bundle.export_to_cache(library, [first])
+    os.utime(old, (0, 0))
+    fresh = bundle.export_to_cache(library, [second])
+    assert bundle.export_to_cache(library, [second, second]) == fresh
+    assert not old.exists()
+    assert fresh.is_relative_to(library.folder / "cache")
+    assert len([name for name in contents(fresh) if name.endswith(".png")]) == 1
 
 
 # --- export that fails ---
