@@ -47,6 +47,35 @@ def tiny_classifier(size: int = 16, seed: int = 0) -> Classifier:
     )
 
 
+def fingerprint(network: nn.Module) -> dict:
+    """All of a module that Protocore promises to leave as it was."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "tensors": {name: value.clone() for name, value in network.state_dict().items()},
+        "gradients": {n: p.grad if p.grad is None else p.grad.clone() for n, p in named(network)},
+        "wanted": {name: parameter.requires_grad for name, parameter in named(network)},
+        "same objects": {name: id(parameter) for name, parameter in named(network)},
+        "modes": [module.training for module in network.modules()],
+        "hooks": [
+            [*getattr(module, table).values()] for module in network.modules() for table in hooks
+        ],
+    }
+
+
+def named(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return list(network.named_parameters())
+
+
+def assert_unchanged(network: nn.Module, before: dict) -> None:
+    """The module has the fingerprint `before`, to the last bit."""
+    after = fingerprint(network)
+    for name in before:
+        if name in ("tensors", "gradients"):
+            torch.testing.assert_close(after[name], before[name], rtol=0, atol=0, equal_nan=True)
+        else:
+            assert after[name] == before[name], name
+
+
 class Tripwire(nn.Module):
     """Passes its input on; `act(call number)`, if set, runs first and may raise or return NaN."""
 

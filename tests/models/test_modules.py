@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm as new_weight_norm
 
 from protocore.errors import ModelError
 from protocore.models.modules import check_finite, count_outputs, hash_weights, private_copy
-from tests.networks import tiny_network
+from tests.networks import assert_unchanged, fingerprint, tiny_network
 
 
 def counting_hook(counts):
@@ -56,29 +56,9 @@ def test_the_original_keeps_hooks_mode_gradients_and_statistics():
     network[0].weight.requires_grad_(False)
     network(torch.rand(2, 3, 16, 16)).sum().backward()
     network[0].register_forward_hook(counting_hook([]))
-    before = snapshot(network)
+    before = fingerprint(network)
     private_copy(network)(torch.rand(2, 3, 16, 16))
     assert_unchanged(network, before)
-
-
-def snapshot(network):
-    return {
-        "state": {k: v.clone() for k, v in network.state_dict().items()},
-        "gradients": [None if p.grad is None else p.grad.clone() for p in network.parameters()],
-        "wanted": [p.requires_grad for p in network.parameters()],
-        "modes": [module.training for module in network.modules()],
-        "hooks": [list(module._forward_hooks.values()) for module in network.modules()],
-    }
-
-
-def assert_unchanged(network, before):
-    after = snapshot(network)
-    torch.testing.assert_close(after["state"], before["state"], rtol=0, atol=0)
-    for new, old in zip(after["gradients"], before["gradients"], strict=True):
-        assert (new is None) == (old is None)
-        assert new is None or torch.equal(new, old)
-    for name in ("wanted", "modes", "hooks"):
-        assert after[name] == before[name]
 
 
 def test_tied_weights_stay_tied():

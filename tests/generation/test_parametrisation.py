@@ -1,0 +1,81 @@
+"""Pixels are pixels; the Fourier images against an independent computation with NumPy."""
+
+import numpy as np
+import pytest
+import torch
+
+from protocore.generation.parametrisation import PARAMETRISATIONS
+
+PIXELS, FOURIER = PARAMETRISATIONS["pixels"], PARAMETRISATIONS["fourier"]
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_pixels_start_uniform_and_stay_in_range():
+    start = PIXELS.start(8, seeded(4))
+    assert torch.equal(start, torch.rand(3, 8, 8, generator=seeded(4)))
+    parameters = torch.tensor([-0.5, 0.25, 1.5])
+    PIXELS.constrain_(parameters)
+    assert parameters.tolist() == [0.0, 0.25, 1.0]
+    assert PIXELS.images(start[None]) is not None
+    assert torch.equal(PIXELS.images(start[None])[0], start)
+
+
+def numpy_images(parameters):
+    """Sigmoid of decorrelated waves, written with complex exponentials instead of an FFT."""
+    count, channels, size, half, _ = parameters.shape
+    spectrum = parameters[..., 0] + 1j * parameters[..., 1]
+    down = np.array([(k if k <= (size - 1) // 2 else k - size) / size for k in range(size)])
+    across = np.arange(half) / size
+    gain = 1 / np.maximum(np.sqrt(down[:, None] ** 2 + across**2), 1 / size)
+    waves = np.zeros((count, channels, size, size))
+    y, x = np.mgrid[:size, :size]
+    for k in range(size):
+        for m in range(half):
+            # Every column but the first (and, for even sizes, the last) stands for its mirror
+            # image as well; in those two the real part alone counts.
+            twice = 1 if m == 0 or 2 * m == size else 2
+            phase = np.exp(2j * np.pi * (down[k] * y + across[m] * x))
+            value = spectrum[:, :, k, m] * gain[k, m]
+            waves += twice * (value[..., None, None] * phase).real
+    waves *= 0.25 / size  # norm "ortho": 1 / sqrt(size * size)
+    basis = np.array([[0.26, 0.09, 0.02], [0.27, 0.0, -0.05], [0.27, -0.09, 0.03]])
+    basis /= np.sqrt((basis**2).sum(axis=0)).max()
+    return 1 / (1 + np.exp(-np.einsum("cd,ndyx->ncyx", basis, waves)))
+
+
+@pytest.mark.parametrize("size", [5, 6])
+def test_fourier_images_against_numpy(size):
+    parameters = torch.stack([FOURIER.start(size, seeded(s)) * 100 for s in range(2)])
+    images = FOURIER.images(parameters)
+    assert images.shape == (2, 3, size, size)
+    expected = numpy_images(parameters.double().numpy())
+    assert expected.std() > 0.05
+    np.testing.assert_allclose(images.numpy(), expected, atol=2e-6)
+
+
+def test_fourier_images_start_nearly_grey_and_are_bounded():
+    start = FOURIER.start(32, seeded())[None]
+    images = FOURIER.images(start)
+    assert images.std() < 0.05
+    assert images.mean().item() == pytest.approx(0.5, abs=0.02)
+    extreme = FOURIER.images(start * 1e4)
+    assert 0 <= extreme.min() < 0.01 and 0.99 < extreme.max() <= 1
+    before = start.clone()
+    FOURIER.constrain_(start)
+    assert torch.equal(before, start)
+
+
+@pytest.mark.parametrize("kind", [PIXELS, FOURIER])
+def test_start_images_depend_on_the_seed_alone(kind):
+    assert torch.equal(kind.start(16, seeded(1)), kind.start(16, seeded(1)))
+    assert not torch.equal(kind.start(16, seeded(1)), kind.start(16, seeded(2)))
+
+
+def test_fourier_gradients_reach_every_frequency():
+    parameters = FOURIER.start(8, seeded())[None].requires_grad_(True)
+    weights = torch.rand(1, 3, 8, 8, generator=seeded(1))
+    (gradient,) = torch.autograd.grad((FOURIER.images(parameters) * weights).sum(), parameters)
+    assert (gradient.abs().sum(dim=-1) > 0).all()
