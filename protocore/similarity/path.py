@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,16 @@ def evaluate_images(
         scores=scores,
         logits=rows[:, reference.class_index].numpy(),
         probabilities=rows.softmax(dim=1)[:, reference.class_index].numpy(),
+    )
+
+
+def join(parts: Sequence[PathSimilarity]) -> PathSimilarity:
+    """Several evaluations against one reference as one, in order."""
+    return PathSimilarity(
+        reference=parts[0].reference,
+        scores=np.concatenate([part.scores for part in parts], axis=1),
+        logits=np.concatenate([part.logits for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
     )
 
 

@@ -18,7 +18,7 @@ def as_images(images: np.ndarray | Tensor, size: int) -> Tensor:
     """
     if isinstance(images, np.ndarray) and images.dtype == np.uint8:
         _check(images.shape, images.ndim == 4 and images.shape[3] == 3, "(N, H, W, 3)")
-        batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+        batch = torch.from_numpy(images.copy()).permute(0, 3, 1, 2).float() / 255
     elif isinstance(images, Tensor) and images.is_floating_point():
         _check(images.shape, images.ndim == 4 and images.shape[1] == 3, "(N, 3, H, W)")
         batch = images.detach().float()

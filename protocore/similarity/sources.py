@@ -48,7 +48,8 @@ def reference_from_set(
     if not same:
         raise NaturalReferenceError(
             f"{images.source} has no images of class {classifier.label(class_index)}; its folders "
-            f"are {_list(matches, classifier)}; name one by index or name, or match it by hand"
+            f"are {_list(matches, classifier)}; name one by index or name, match it by hand, or "
+            "give the folder that directly holds the class folders"
         )
     generator = np.random.default_rng(seed)
     size = classifier.input_size

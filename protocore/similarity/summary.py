@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -63,6 +64,10 @@ class Naturalness:
             f"{self.similarity:.2f} (photos {self.same:.2f}) · Eq. 1 on {self.share:.0%} of layers"
             f" · class seen with {self.probability:.0%}"
         )
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Plain values for JSON; None for a figure that is not defined."""
+        return {k: v if math.isfinite(v) else None for k, v in asdict(self).items()}
 
     @property
     def verdict(self) -> str:

@@ -66,7 +66,8 @@ def test_too_few_and_none(classifier):
         reference_from_set(images, classifier, 3)
     assert str(error.value) == (
         "test has no images of class 3 · elsewhere; its folders are goldfish (0 · goldfish), "
-        "crane (2 · crane), odd (unknown); name one by index or name, or match it by hand"
+        "crane (2 · crane), odd (unknown); name one by index or name, match it by hand, or give "
+        "the folder that directly holds the class folders"
     )
     with pytest.raises(SettingsError) as error:
         reference_from_set(images, classifier, 0, count=0)
