@@ -12,6 +12,7 @@ from pages.components.generate_stage import (
 )
 from pages.components.live_view import show_failed, show_job
 from pages.components.page import begin_page, explained
+from pages.components.shared import errors_shown
 
 begin_page(
     "Generate",
@@ -23,15 +24,13 @@ with explained():
     job = find_job(what)
     if job and take_over_finished(job):
         st.rerun()
-    with st.sidebar:
+    wish = None
+    with st.sidebar, errors_shown():
         if job and job.active:
             tuning_controls(job)
-            st.button(
-                "New run beside this one", icon=":material/add:", on_click=showing.show_nothing
-            )
-            wish = None
+            st.button("New run beside this", icon=":material/add:", on_click=showing.show_nothing)
         else:
-            wish, clicked = setup_controls()
+            wish, clicked = setup_controls(what)
             if clicked:
                 start(wish)
                 st.rerun()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
 
 from pages.components import showing
 from pages.components.class_picker import make_targets, pick_classes, pick_seeds
-from pages.components.model_picker import pick_model
+from pages.components.model_picker import choose_model, pick_model
 from pages.components.settings_controls import apply_preset, apply_settings, settings_controls
 from pages.components.shared import engine, library, load_model, pool
-from protocore.errors import SettingsError
+from protocore.errors import ProtocoreError, SettingsError
 from protocore.generation.loop import FIXED_WHILE_RUNNING
-from protocore.generation.presets import PRESETS
+from protocore.generation.presets import PRESETS, default_preset, matching_preset
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
@@ -32,12 +33,17 @@ class Wish:
     preset: str
 
 
-def setup_controls() -> tuple[Wish | None, bool]:
+def setup_controls(what: tuple[str, str] | None) -> tuple[Wish | None, bool]:
     """Model, classes, seeds, settings and the start button.
 
+    `what` is shown beside them (see showing): a run just opened is put into the controls.
     Returns what is wanted, None while something is missing, and whether it was asked for now.
     """
     _apply_link()
+    if what and what[0] == "run" and st.session_state.get("opened") != what[1]:
+        st.session_state["opened"] = what[1]
+        with suppress(ProtocoreError):  # a model or run that is gone is explained beside
+            _apply_run(what[1])
     spec = pick_model(pool())
     if spec is None:
         return None, False
@@ -120,6 +126,20 @@ def _apply_link() -> None:
         st.session_state["seeds"] = link["seeds"]
     if link.get("preset") in {preset.name for preset in PRESETS}:
         apply_preset(link["preset"])
+
+
+def _apply_run(run_id: str) -> None:
+    """Put model, classes, seeds and settings of a kept run into the controls."""
+    run = library().run(run_id)
+    records = [library().load_prototype(i).record for i in run.prototypes]
+    choose_model(ModelSpec.from_link(run.model_link))
+    st.session_state["classes"] = list(dict.fromkeys(r.class_index for r in records))
+    st.session_state["seeds"] = ", ".join(dict.fromkeys(str(r.seed) for r in records))
+    settings = records[0].settings
+    preset = matching_preset(settings) or default_preset(records[0].source)
+    st.session_state["preset"] = preset.name
+    apply_settings(settings)
+    st.session_state["settings_source"] = records[0].source
 
 
 def continue_run(run_id: str, more: int) -> None:

@@ -40,6 +40,7 @@ def take_over_finished(job: JobView) -> bool:
     if beside[0] == job.id and beside[2]:
         showing.show("prototypes", _in_order(job.result, beside[1], beside[2]))
     else:
+        st.session_state["opened"] = job.result  # the controls say already how it was made
         showing.show("run", job.result)
     return True
 

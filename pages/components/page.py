@@ -12,8 +12,6 @@ from pages.components.shared import show_error
 from protocore.errors import ProtocoreError
 
 ROOT = Path(__file__).parents[2]
-SIDEBAR_WIDTH = 350  # pixels; room for two numbers beside a slider's label
-
 _STYLE = """
 <style>
   [data-testid="stMainBlockContainer"] {padding-top: 3.2rem; padding-bottom: 3rem;}
@@ -21,6 +19,7 @@ _STYLE = """
   /* Streamlit names the entry point after its file. */
   [data-testid="stSidebarNav"] li:first-child a p {font-size: 0;}
   [data-testid="stSidebarNav"] li:first-child a p::after {content: "Home"; font-size: .875rem;}
+  [data-testid="stSidebar"][aria-expanded="true"] {min-width: 350px;}
   .pc-bars {display: grid; grid-template-columns: minmax(0, 1fr) 3.2em; gap: .15rem .5rem;
             font-size: .82rem; line-height: 1.35; margin-bottom: .4rem;}
   .pc-bar {position: relative; overflow: hidden; white-space: nowrap; text-overflow: ellipsis;
@@ -40,7 +39,7 @@ def begin_page(title: str, icon: str, lead: str) -> None:
         page_title=f"{title} · Protocore",
         page_icon=str(ROOT / "assets" / "icon.png"),
         layout="wide",
-        initial_sidebar_state=SIDEBAR_WIDTH,
+        initial_sidebar_state="expanded",
     )
     st.html(_STYLE)
     st.logo(str(ROOT / "assets" / "logo.png"), icon_image=str(ROOT / "assets" / "icon.png"))

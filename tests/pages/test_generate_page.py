@@ -197,3 +197,18 @@ def test_a_job_or_run_that_is_gone_leaves_the_page_usable(open_page):
     assert app.error
     checked(app.run())
     assert not app.error
+
+
+def test_a_run_that_is_opened_brings_its_model_and_settings_along(open_page, small_checkpoint):
+    finish(start_short_run(open_page(classes="1,2", seeds="3", preset="mild"), steps=5))
+    (run,) = shared.library().runs()
+    app = AppTest.from_file(ROOT / "pages" / "1_Generate.py", default_timeout=PATIENCE)
+    app.query_params["run"] = run.id
+    checked(app.run())
+    assert "Kept in the library" in texts(app)
+    assert app.multiselect(key="classes").value == [1, 2]
+    assert app.text_input(key="seeds").value == "3"
+    assert app.number_input(key="steps").value == 5
+    assert app.slider(key="rotation").value == 30
+    press(app, "generate")
+    assert "From the library" in texts(app)
