@@ -14,6 +14,8 @@ from protocore.errors import LibraryError
 from protocore.generation.parametrisation import PARAMETRISATIONS
 from protocore.generation.settings import GenerationSettings, Target
 
+# torch's generator looks at the lowest 32 bits of a seed alone; these are the golden ratio's.
+_TRANSFORMS = 0x9E3779B9
 _TENSORS = ("parameters", "first_moment", "second_moment", "average", "random_states")
 
 
@@ -51,7 +53,7 @@ class GenerationState:
             second_moment=torch.zeros_like(parameters),
             average=parameters.clone(),
             # An own sequence for the transforms, so that it does not depend on the image size.
-            generators=[torch.Generator().manual_seed(2**32 + t.seed) for t in targets],
+            generators=[torch.Generator().manual_seed(t.seed ^ _TRANSFORMS) for t in targets],
         )
 
     def clear_moments(self) -> None:
@@ -90,7 +92,7 @@ class GenerationState:
         generators = []
         for state in tensors.pop("random_states"):
             generators.append(torch.Generator())
-            generators[-1].set_state(state)
+            generators[-1].set_state(state.clone())  # not a view: torch reads past its start
         targets = tuple(
             Target(weights=tuple((i, w) for i, w in t["weights"]), seed=t["seed"])
             for t in header.pop("targets")
