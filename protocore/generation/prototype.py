@@ -190,9 +190,12 @@ def _cannot_save(folder: Path, error: OSError) -> LibraryError:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide how a prototype looks."""
+    """Versions of Protocore, Python and the packages that decide how a prototype looks."""
+    from protocore import __version__  # here, because the package imports this module
+
     packages = ("torch", "torchvision", "numpy", "pillow")
     return {
+        "protocore": __version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
         "machine": platform.machine(),
