@@ -23,10 +23,10 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets" / "demo"
 CARD_PATH = ASSETS / "card.json"
 MARKDOWN_PATH = ASSETS / "CARD.md"
 
-ATTACK_RADII = (1.0, 2.0)  # L2, images in [0, 1]
-HELDOUT_PER_CLASS = 200
+ATTACK_RADII = (4.0, 8.0)  # L2, images in [0, 1]
+HELDOUT_PER_CLASS = 100
 ATTACKED_PER_CLASS = 20
-PAIRS = 200
+PAIRS = 100
 
 Card = dict[str, Any]
 

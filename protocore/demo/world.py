@@ -40,6 +40,7 @@ __all__ = [
 
 SPLITS = ("train", "heldout", "reference")
 _POSE = ("x", "y", "scale", "tilt")
+_GIVEN = ("class_index", "seed", "split", "haze")  # never drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,8 @@ class Scene:
     `facing` is "left" or "right", `hands` "ten past ten" or "other", `background` a key of
     `backgrounds.PAINTERS`, `colour` a name in the class's palette. `x`, `y` (of the centre) and
     `scale` are shares of the frame, `tilt` is in radians.
-    Attributes that the class does not have stay None.
+    Attributes that the class does not have stay None. `haze` in [0, 1] is how far the picture
+    fades to grey: there is none in training, and it makes hard pictures for a cohort test.
     """
 
     class_index: int
@@ -69,6 +71,7 @@ class Scene:
     y: float | None = None
     scale: float | None = None
     tilt: float | None = None
+    haze: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.class_index < len(CLASSES):
@@ -79,6 +82,8 @@ class Scene:
             raise SettingsError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}")
         if self.seed < 0:
             raise SettingsError(f"seed must be >= 0, got {self.seed}")
+        if not 0 <= self.haze <= 1:
+            raise SettingsError(f"haze must be 0 to 1, got {self.haze}")
         self._check_attributes()
 
     def _check_attributes(self) -> None:
@@ -94,11 +99,7 @@ class Scene:
                 raise SettingsError(f"{name} must be one of {allowed}, got {value!r}")
 
 
-_CATEGORICAL = tuple(
-    field.name
-    for field in fields(Scene)
-    if field.name not in ("class_index", "seed", "split", *_POSE)
-)
+_CATEGORICAL = tuple(field.name for field in fields(Scene) if field.name not in (*_GIVEN, *_POSE))
 
 
 def _values(name: str, shares: Shares) -> tuple[str | bool, ...]:
@@ -148,7 +149,7 @@ def render(scene: Scene) -> np.ndarray:
         colour=spec.colours[str(scene.colour)], person=_person(scene), hours=_hours(scene)
     )
     spec.draw(Canvas(picture, pose), _stream(scene, "detail"), details)
-    return _photograph(picture, _stream(scene, "camera"))
+    return _photograph(picture, scene.haze, _stream(scene, "camera"))
 
 
 def _person(scene: Scene) -> Person | None:
@@ -169,14 +170,15 @@ def _hours(scene: Scene) -> float:
     return float(_stream(scene, "hours").uniform(0.0, 12.0))
 
 
-def _photograph(picture: Image.Image, rng: np.random.Generator) -> np.ndarray:
-    """Average down, then light from one side, exposure, gamma and sensor noise."""
+def _photograph(picture: Image.Image, haze: float, rng: np.random.Generator) -> np.ndarray:
+    """Average down, then light from one side, exposure, gamma, haze and sensor noise."""
     values = np.asarray(picture.reduce(SUPERSAMPLING), dtype=np.float32) / 255
     direction = rng.uniform(0, 2 * np.pi)
     ramp = np.linspace(-1, 1, SIZE, dtype=np.float32)
     slope = np.cos(direction) * ramp[None, :] + np.sin(direction) * ramp[:, None]
     light = (1 + rng.uniform(0, 0.18) * slope) * rng.uniform(0.9, 1.08)
     values = (values * light[..., None].astype(np.float32)).clip(0, 1) ** rng.uniform(0.9, 1.12)
+    values = values * (1 - haze) + 0.5 * haze
     noise = rng.standard_normal(values.shape, dtype=np.float32) * rng.uniform(0, 0.015)
     return ((values + noise).clip(0, 1) * 255).astype(np.uint8)
 
@@ -195,7 +197,7 @@ def render_class(
     """
     if count < 1:
         raise SettingsError(f"count must be >= 1, got {count}")
-    unknown = set(overrides) - {*_CATEGORICAL, *_POSE}
+    unknown = set(overrides) - {*_CATEGORICAL, *_POSE, "haze"}
     if unknown:
         raise SettingsError(f"a scene has no attribute {', '.join(sorted(unknown))}")
     template = Scene(class_index=class_index, seed=seed, split=split, **overrides)

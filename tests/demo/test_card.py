@@ -14,7 +14,7 @@ from protocore.demo.evaluation import accuracy, attacked_accuracy, measure_effec
 from protocore.demo.weights import VARIANTS, demo_weights_path, load_demo_network
 from protocore.errors import ModelError, SettingsError
 
-IMAGES, PAIRS = 30, 60
+IMAGES, PAIRS = 20, 40
 OTHER_SEED = 100_000  # scenes that the card's own figures were not measured on
 
 

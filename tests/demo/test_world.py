@@ -171,11 +171,18 @@ def test_hands_change_the_dial_alone(seed):
     assert distance.max() < 0.33 * scene.scale * SIZE
 
 
+def test_haze_fades_to_grey():
+    clear, hazy = render(Scene(class_index=4)), render(Scene(class_index=4, haze=0.5))
+    np.testing.assert_allclose(hazy, clear / 2 + 63.75, atol=10)
+    assert np.ptp(render(Scene(class_index=4, haze=1.0))) < 60
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"class_index": 12}, "class_index must be 0 to 11, got 12"),
         ({"class_index": 0, "seed": -1}, "seed must be >= 0, got -1"),
+        ({"class_index": 0, "haze": 1.5}, "haze must be 0 to 1, got 1.5"),
         (
             {"class_index": 0, "split": "test"},
             "split must be one of train, heldout, reference, got 'test'",
