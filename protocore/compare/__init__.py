@@ -1,0 +1,1 @@
+"""What differs: prototypes of related classes, models or settings side by side."""

@@ -1,0 +1,141 @@
+"""Which classes are related to an anchor class, by three kinds of evidence.
+
+weights     the rows of the final layer point the same way; needs no data
+prototype   the anchor's prototype excites them too (entanglement)
+confusion   natural images of the anchor are taken for them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from protocore.compare.head import class_weights, cosine_similarities
+from protocore.errors import ModelError
+from protocore.generation.recording import image_logits
+from protocore.models.classifier import Classifier
+
+# Reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009): 1 / (60 + rank), summed.
+FUSION_CONSTANT = 60
+EVIDENCE_RANKS = 20  # an evidence counts for the classes it ranks this high
+MIN_CONFUSION = 0.001  # mean probability below which a class is not confused with the anchor
+SOURCES = ("weights", "prototype", "confusion")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Why a class is related to the anchor."""
+
+    source: str  # one of SOURCES
+    value: float  # cosine (-1..1), logit in standard deviations, or mean probability (0..1)
+    rank: int  # among the other classes, from 1
+
+    @property
+    def text(self) -> str:
+        """For people, such as "final-layer weights: cosine 0.62 (1st)"."""
+        said = {
+            "weights": f"final-layer weights: cosine {self.value:.2f}",
+            "prototype": f"the prototype excites it: logit {self.value:+.1f} sd",
+            "confusion": f"natural images: mean probability {self.value:.1%}",
+        }
+        return f"{said[self.source]} ({ordinal(self.rank)})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """A class to compare the anchor with."""
+
+    class_index: int
+    label: str
+    score: float  # reciprocal ranks, summed; larger is more related
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def reason(self) -> str:
+        """All evidence in one line."""
+        return "; ".join(part.text for part in self.evidence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestions:
+    """Ranked suggestions, and what could not be used to make them."""
+
+    anchor: int
+    items: tuple[Suggestion, ...]
+    notes: tuple[str, ...]
+
+
+def suggest(
+    classifier: Classifier,
+    anchor: int,
+    *,
+    prototypes: np.ndarray | None = None,
+    natural: np.ndarray | None = None,
+    count: int = 8,
+) -> Suggestions:
+    """The classes most related to `anchor`, with their reasons.
+
+    `prototypes` and `natural` are 8-bit images `(N, H, W, 3)` of the anchor class. Evidence that
+    is not there, or a final layer that cannot be found, is left out and said in `notes`.
+    """
+    classifier.find_class(anchor)
+    scores: dict[str, Tensor] = {}
+    notes = []
+    try:
+        scores["weights"] = cosine_similarities(class_weights(classifier), anchor)
+    except ModelError as error:
+        notes.append(str(error))
+    if prototypes is None or not len(prototypes):
+        notes.append("the anchor has no prototype yet: what it excites is not known")
+    else:
+        scores["prototype"] = excitation(image_logits(classifier, prototypes))
+    if natural is not None and len(natural):
+        scores["confusion"] = confusion(image_logits(classifier, natural))
+    items = fuse(classifier, anchor, scores)[:count]
+    return Suggestions(anchor=anchor, items=items, notes=tuple(notes))
+
+
+def excitation(logits: Tensor) -> Tensor:
+    """How far each class stands out `(K,)`: mean logit over images, in sd over the classes."""
+    mean = logits.double().mean(dim=0)
+    spread = mean.std(correction=0)
+    return (mean - mean.mean()) / spread if spread > 0 else torch.zeros_like(mean)
+
+
+def confusion(logits: Tensor) -> Tensor:
+    """Mean probability `(K,)` of each class over images `(N, K)`."""
+    return torch.softmax(logits.double(), dim=1).mean(dim=0)
+
+
+def fuse(
+    classifier: Classifier, anchor: int, scores: Mapping[str, Tensor]
+) -> tuple[Suggestion, ...]:
+    """Join the rankings of several kinds of evidence, `(K,)` scores each, best class first."""
+    evidence: dict[int, list[Evidence]] = {}
+    for source, values in scores.items():
+        order = [i for i in values.argsort(descending=True, stable=True).tolist() if i != anchor]
+        for rank, index in enumerate(order[:EVIDENCE_RANKS], start=1):
+            if source == "confusion" and values[index] < MIN_CONFUSION:
+                break
+            found = Evidence(source=source, value=float(values[index]), rank=rank)
+            evidence.setdefault(index, []).append(found)
+    suggestions = (
+        Suggestion(
+            class_index=index,
+            label=classifier.label(index),
+            score=sum(1 / (FUSION_CONSTANT + part.rank) for part in parts),
+            evidence=tuple(parts),
+        )
+        for index, parts in evidence.items()
+    )
+    return tuple(sorted(suggestions, key=lambda s: (-s.score, s.class_index)))
+
+
+def ordinal(number: int) -> str:
+    """ "1st", "2nd", "3rd", "4th", "11th"."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if 10 <= number % 100 <= 20 else ending}"

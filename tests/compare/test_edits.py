@@ -1,0 +1,93 @@
+"""Covering regions, by hand-computed pixels and logits."""
+
+import numpy as np
+import pytest
+
+from protocore.compare.edits import Box, Stroke, cover, region_mask, what_if
+from protocore.errors import SettingsError
+from tests.compare.makers import lit_quadrant, quadrants
+
+
+def test_a_box_covers_its_pixels():
+    mask = region_mask([Box(left=0.5, top=0, right=1, bottom=0.25)], 8, 16)
+    expected = np.zeros((8, 16), dtype=bool)
+    expected[:2, 8:] = True
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_the_smallest_box_still_covers_a_pixel():
+    assert region_mask([Box(left=0.5, top=0.5, right=0.501, bottom=0.501)], 16, 16).sum() == 1
+
+
+def test_a_stroke_joins_its_points():
+    mask = region_mask([Stroke(points=((0.25, 0.5), (0.75, 0.5)), radius=0.1)], 20, 20)
+    assert mask[10, 5:15].all() and not mask[:6].any() and not mask[:, :2].any()
+    dot = region_mask([Stroke(points=((0.5, 0.5),), radius=0.2)], 20, 20)
+    assert dot[10, 10] and not dot[10, 15] and dot.sum() == pytest.approx(np.pi * 16, rel=0.25)
+
+
+def test_no_shape_covers_nothing():
+    assert not region_mask([], 4, 4).any()
+
+
+@pytest.mark.parametrize(("how", "value"), [("black", 0), ("grey", 128), ("mean", 64)])
+def test_the_covered_pixels_take_the_colour_and_the_others_stay(how, value):
+    image = lit_quadrant(0)  # mean colour 63.75
+    mask = np.zeros((16, 16), dtype=bool)
+    mask[:4] = True
+    edited = cover(image, mask, how)
+    assert (edited[:4] == value).all()
+    np.testing.assert_array_equal(edited[4:], image[4:])
+    assert edited.dtype == np.uint8
+
+
+def test_blur_softens_edges_within_the_region():
+    image = lit_quadrant(0, size=32)
+    edited = cover(image, np.ones((32, 32), dtype=bool), "blur")
+    assert 0 < edited[8, 16, 0] < 255
+    assert edited[2, 2, 0] > 250 and edited[30, 30, 0] < 5
+
+
+def test_both_logits_are_told_before_and_after():
+    image = np.maximum(lit_quadrant(0), lit_quadrant(3))
+    found = what_if(quadrants(), image, [Box(left=0, top=0, right=0.5, bottom=0.5)], "black")
+    np.testing.assert_allclose(found.before, [10, 0, 0, 10], atol=1e-5)
+    np.testing.assert_allclose(found.after, [0, 0, 0, 10], atol=1e-5)
+    np.testing.assert_array_equal(found.image, lit_quadrant(3))
+    assert found.share == 0.25
+    assert found.probabilities_before[3] == pytest.approx(0.5, abs=1e-4)
+    assert found.probabilities_after[3] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_box_that_is_none_is_explained():
+    with pytest.raises(SettingsError) as caught:
+        Box(left=0.5, top=0, right=0.5, bottom=1)
+    assert str(caught.value) == (
+        "a box needs 0 <= left < right <= 1 and 0 <= top < bottom <= 1, got left 0.5, top 0, "
+        "right 0.5, bottom 1"
+    )
+    with pytest.raises(SettingsError):
+        Box(left=float("nan"), top=0, right=0.5, bottom=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"points": (), "radius": 0.1}, "a stroke needs 1 to 10000 points, got 0"),
+        (
+            {"points": ((0, 0),), "radius": 0.9},
+            "the brush radius must be a share of the width up to 0.5, got 0.9",
+        ),
+        ({"points": ((0, float("inf")),), "radius": 0.1}, "a stroke needs finite points"),
+    ],
+)
+def test_a_stroke_that_is_none_is_explained(values, message):
+    with pytest.raises(SettingsError) as caught:
+        Stroke(**values)
+    assert str(caught.value) == message
+
+
+def test_another_cover_is_explained():
+    with pytest.raises(SettingsError) as caught:
+        cover(lit_quadrant(0), np.ones((16, 16), dtype=bool), "paint")
+    assert str(caught.value) == "cover must be one of mean, blur, grey, black, got 'paint'"

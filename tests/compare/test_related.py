@@ -1,0 +1,76 @@
+"""Related classes, where the answer is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from protocore.compare.related import confusion, excitation, fuse, ordinal, suggest
+from protocore.errors import UnknownClassError
+from tests.compare.makers import colours, headless, quadrants
+
+# Class 1 is nearest to class 0 by weights, class 2 is the opposite, class 3 is orthogonal.
+ROWS = [[1.0, 0.0, 0.0], [0.8, 0.6, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 5.0]]
+
+
+def plain(red, green, blue, count=2):
+    image = np.empty((16, 16, 3), dtype=np.uint8)
+    image[:] = (red, green, blue)
+    return np.repeat(image[None], count, axis=0)
+
+
+def test_weights_alone_rank_by_cosine_and_say_what_is_missing():
+    found = suggest(colours(ROWS), 0)
+    assert [item.class_index for item in found.items] == [1, 3, 2]
+    assert found.items[0].label == "1 · class 1"
+    assert found.items[0].reason == "final-layer weights: cosine 0.80 (1st)"
+    assert found.items[0].score == pytest.approx(1 / 61)
+    assert found.notes == ("the anchor has no prototype yet: what it excites is not known",)
+
+
+def test_evidence_adds_up():
+    # A prototype of class 0 that is red and very blue excites class 3 most of the others.
+    found = suggest(colours(ROWS), 0, prototypes=plain(255, 0, 200), natural=plain(255, 0, 0))
+    by_class = {item.class_index: item for item in found.items}
+    sources = [part.source for part in by_class[3].evidence]
+    assert sources == ["weights", "prototype", "confusion"]
+    assert [part.rank for part in by_class[3].evidence] == [2, 1, 2]
+    assert by_class[3].score == pytest.approx(1 / 62 + 1 / 61 + 1 / 62)
+    probability = torch.softmax(torch.tensor([1.0, 0.8, -1.0, 0.0]).double(), 0)[3]
+    assert by_class[3].evidence[2].value == pytest.approx(float(probability))
+    assert found.notes == ()
+
+
+def test_without_a_head_only_entanglement_is_offered_and_said():
+    found = suggest(headless(), 0, prototypes=plain(255, 128, 0))
+    assert {part.source for item in found.items for part in item.evidence} == {"prototype"}
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("the final layer of headless was not found")
+
+
+def test_excitation_is_the_mean_logit_in_deviations():
+    values = excitation(torch.tensor([[1.0, 3.0], [1.0, 5.0]]))
+    torch.testing.assert_close(values, torch.tensor([-1.0, 1.0]).double())
+    assert excitation(torch.zeros(2, 3)).tolist() == [0, 0, 0]
+
+
+def test_confusion_is_a_mean_of_probabilities():
+    logits = torch.log(torch.tensor([[0.2, 0.8], [0.6, 0.4]]))
+    torch.testing.assert_close(confusion(logits), torch.tensor([0.4, 0.6]).double())
+
+
+def test_classes_that_are_hardly_ever_confused_are_no_suggestion():
+    values = torch.tensor([0.9, 0.0995, 0.0005, 0.0])
+    found = fuse(quadrants(), 0, {"confusion": values})
+    assert [item.class_index for item in found] == [1]
+    assert found[0].reason == "natural images: mean probability 10.0% (1st)"
+
+
+def test_an_unknown_anchor_is_explained():
+    with pytest.raises(UnknownClassError, match="class index must be between 0 and 3"):
+        suggest(quadrants(), 4)
+
+
+def test_ordinals():
+    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
+        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
+    ]  # fmt: skip
