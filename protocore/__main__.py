@@ -17,6 +17,7 @@ COMMANDS = (
     "protocore.models.command",
     "protocore.generation.command",
     "protocore.similarity.command",
+    "protocore.compare.command",
     "protocore.studio.command",
 )
 
