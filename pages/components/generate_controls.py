@@ -74,6 +74,7 @@ def tuning_controls(job: JobView) -> None:
     request: GenerationRequest = job.meta["request"]
     tuned = st.session_state.get("tuned", ("", None))
     if tuned[0] != job.id:  # attached just now: the controls take over the job's settings
+        st.session_state["preset"] = request.preset or default_preset(request.spec.kind).name
         apply_settings(getattr(job.snapshot, "settings", request.settings))
         st.session_state["settings_source"] = request.spec.kind
     st.markdown(f"**{job.title}**")

@@ -19,7 +19,7 @@ _STYLE = """
   /* Streamlit names the entry point after its file. */
   [data-testid="stSidebarNav"] li:first-child a p {font-size: 0;}
   [data-testid="stSidebarNav"] li:first-child a p::after {content: "Home"; font-size: .875rem;}
-  [data-testid="stSidebar"][aria-expanded="true"] {min-width: 350px;}
+  [data-testid="stSidebar"][data-collapsed="false"] {min-width: 350px;}
   .pc-bars {display: grid; grid-template-columns: minmax(0, 1fr) 3.2em; gap: .15rem .5rem;
             font-size: .82rem; line-height: 1.35; margin-bottom: .4rem;}
   .pc-bar {position: relative; overflow: hidden; white-space: nowrap; text-overflow: ellipsis;

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from protocore.demo.network import CLASS_NAMES
+from protocore.generation.presets import default_preset
 from protocore.studio.library import Library
 from tests.browser.conftest import settle
 
@@ -51,9 +52,7 @@ def test_a_prototype_evolves_is_tuned_stopped_and_found_again(server, page):
     assert len(frames) >= 4, "the live image changed fewer than three times"
     assert all(frame.startswith("data:image/jpeg;base64,") for frame in frames)
 
-    rotation = page.get_by_role("slider", name=re.compile("Rotation"))
-    before = int(rotation.get_attribute("aria-valuenow"))
-    rotation.focus()
+    page.get_by_role("slider", name=re.compile("Rotation")).focus()
     page.keyboard.press("ArrowRight")
     page.get_by_text("Changed from the next step on").first.wait_for()
 
@@ -67,6 +66,7 @@ def test_a_prototype_evolves_is_tuned_stopped_and_found_again(server, page):
     (info,) = Library(server.home).prototypes()
     record = Library(server.home).load_prototype(info.id).record
     assert record.class_name == name and not record.completed and record.steps < 4000
+    before = default_preset("demo").settings.rotation
     assert [change.settings.rotation for change in record.history] == [before, before + 5]
     assert 0 < record.history[1].step <= record.steps
 
@@ -75,7 +75,7 @@ def test_a_prototype_evolves_is_tuned_stopped_and_found_again(server, page):
     page.get_by_text(name, exact=False).first.wait_for()
     page.reload()
     settle(page)
-    page.get_by_role("button", name=re.compile("^Open")).first.click()
+    page.locator(f".st-key-open_{info.id} button").click()
     page.get_by_text("Kept in the library").wait_for()
     settle(page)
     shown = page.locator(LIVE_IMAGE).first
