@@ -12,11 +12,16 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-# Measured on a CPU: from here on a sort no longer gains from more rows, and the keys still fit the
+# On a CPU torch sorts whole numbers with its fast radix sort from RADIX_FROM elements on (up to
+# four times as fast): somewhat less is filled up to that. One row of 32-bit keys sorts twice as
+# fast as several with 64-bit keys; shorter rows are taken together as long as their keys fit the
 # cache. A GPU wants more at once.
-SORT_TOGETHER = 2**18  # elements
+RADIX_FROM = 2**15  # elements
+SORT_ALONE = 2**14
+SORT_TOGETHER = 2**18
 SORT_TOGETHER_GPU = 2**24
 LARGE_TIE = 4096  # elements from which a slice assignment beats index arithmetic
 
@@ -70,8 +75,10 @@ def _blocks(values: Tensor) -> tuple[Tensor, ...]:
 
 def blocks(values: Tensor) -> tuple[Tensor, ...]:
     """The rows of `values` `(B, n)` in parts worth one sort each."""
-    together = SORT_TOGETHER if values.device.type == "cpu" else SORT_TOGETHER_GPU
-    return values.split(max(1, together // max(1, values.shape[1])))
+    n = max(1, values.shape[1])
+    if values.device.type != "cpu":
+        return values.split(max(1, SORT_TOGETHER_GPU // n))
+    return values.split(1 if n >= SORT_ALONE else SORT_TOGETHER // n)
 
 
 def _rank_block(values: Tensor) -> Ranks:
@@ -89,8 +96,7 @@ def _correlate_block(reference: Ranks, values: Tensor) -> Tensor:
     rows, n = values.shape
     keys, order = _sort_rows(values)
     positions, squares = _doubled_positions(keys, rows, n)
-    shared = len(reference.centred) == 1 and rows > 1
-    partners = reference.centred.reshape(-1)[order % n if shared else order]
+    partners = reference.centred.expand(rows, n).reshape(-1)[order]
     # The partners sum to zero in each row, so the positions need not be centred.
     products = _row_dots(positions.view(rows, n), partners.view(rows, n))
     norms = squares * reference.squares
@@ -101,11 +107,15 @@ def _correlate_block(reference: Ranks, values: Tensor) -> Tensor:
 def _sort_rows(values: Tensor) -> tuple[Tensor, Tensor]:
     """Sorted keys and, for each, the place in the flattened `values` it comes from."""
     rows = len(values)
-    keys = _order_codes(values)
+    keys, highest = _order_codes(values), 2**31 - 1
     if rows > 1:
         row = torch.arange(rows, device=values.device, dtype=torch.int64)[:, None]
-        keys = (row << 32) + (keys.to(torch.int64) + 2**31)
-    return torch.sort(keys.reshape(-1))
+        keys, highest = (row << 32) + (keys.to(torch.int64) + 2**31), rows << 32
+    keys, count = keys.reshape(-1), values.numel()
+    if keys.device.type == "cpu" and RADIX_FROM // 4 <= count < RADIX_FROM:
+        keys = F.pad(keys, (0, RADIX_FROM - count), value=highest)
+    ordered, places = torch.sort(keys, stable=True)  # stable: what was filled up stays last
+    return ordered[:count], places[:count]
 
 
 def _order_codes(values: Tensor) -> Tensor:

@@ -35,12 +35,24 @@ def test_constant_rows_and_nan_have_no_correlation():
     assert spearman(torch.ones(1, 1), torch.ones(1, 1)).isnan().all()
 
 
+def test_the_largest_possible_key_stays_in_front_of_what_is_filled_up():
+    """A NaN whose bits are all ones has the key that short rows are filled up with."""
+    values = torch.arange(20_000, dtype=torch.float32)
+    values[7] = torch.tensor(0x7FFFFFFF, dtype=torch.int32).view(torch.float32)
+    ranks = rank_rows(values[None])
+    assert ranks.squares.isnan().all()
+    assert ranks.centred[0, 7] == 20_000 - 1
+    assert ranks.centred[0, 8] == 2 * 8 - 20_000 + 1 - 2
+
+
 def test_infinite_values_have_ranks():
     values = torch.tensor([[math.inf, 0.0, -math.inf]])
     assert average_ranks(values).tolist() == [[3.0, 2.0, 1.0]]
 
 
-@pytest.mark.parametrize(("rows", "n"), [(1, 200_000), (7, 3_000), (3, 90_000), (40, 17)])
+@pytest.mark.parametrize(
+    ("rows", "n"), [(1, 200_000), (7, 3_000), (3, 90_000), (3, 20_000), (40, 17)]
+)
 @pytest.mark.parametrize("kind", ["plain", "relu", "coarse"])
 def test_agrees_with_scipy(rows, n, kind):
     generator = torch.Generator().manual_seed(n)
