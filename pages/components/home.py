@@ -6,10 +6,9 @@ import streamlit as st
 
 from pages.components.page import ROOT
 from pages.components.prototype_grid import Cell, show_grid
-from pages.components.shared import engine, library
+from pages.components.shared import demo_sheet, engine, library
 from protocore.demo.network import INPUT_SIZE
 from protocore.demo.weights import demo_weights_path
-from protocore.demo.world import contact_sheet
 from protocore.models.catalog import search_catalog
 from protocore.models.devices import default_device
 
@@ -77,12 +76,7 @@ def show_demo_world() -> None:
     """What the demo model was trained on."""
     st.markdown("#### The demo world")
     st.caption(
-        "Rendered images, twelve classes in related pairs, and biases that were planted on purpose: "
+        "Rendered images, twelve classes in related pairs, and biases planted on purpose: "
         "see which of them you find in the prototypes before you read assets/demo/CARD.md."
     )
-    st.image(_sheet(), width="content", alt="Eight images of each class of the demo world")
-
-
-@st.cache_data(show_spinner="Drawing the demo world …")
-def _sheet():
-    return contact_sheet()
+    st.image(demo_sheet(), width="content", alt="Eight images of each class of the demo world")

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 
 import streamlit as st
 import torch
+from PIL import Image
 
+from protocore.demo.world import contact_sheet
 from protocore.errors import ProtocoreError
 from protocore.models.classifier import Classifier
 from protocore.models.pool import ModelPool
@@ -53,6 +55,12 @@ def load_model(spec: ModelSpec) -> Classifier:
         return pool().get(spec)
     with st.spinner(f"Loading {spec.title} …"):
         return pool().get(spec)
+
+
+@st.cache_data(show_spinner="Drawing the demo world …")
+def demo_sheet() -> Image.Image:
+    """Some images of every class of the demo world."""
+    return contact_sheet()
 
 
 @contextmanager
