@@ -66,10 +66,7 @@ class PrototypeRecord:
     @property
     def title(self) -> str:
         """Short name for people, such as "golf ball · seed 0", "antitype of tench · seed 0"."""
-        (_, own), *others = self.target.weights
-        name = self.class_name if own > 0 else f"antitype of {self.class_name}"
-        against = "".join(f" {'−' if w < 0 else '+'} {abs(w):g} × class {i}" for i, w in others)
-        return f"{name}{against} · seed {self.seed}"
+        return self.target.title({self.class_index: self.class_name})
 
     @property
     def repeatable(self) -> bool:

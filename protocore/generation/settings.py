@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from protocore.errors import SettingsError
@@ -67,6 +68,14 @@ class Target:
     def class_index(self) -> int:
         """The class that the prototype is filed under."""
         return self.weights[0][0]
+
+    def title(self, class_names: Mapping[int, str]) -> str:
+        """For people: "golf ball · seed 0", "antitype of tench · seed 0", "cat − 0.5 × dog ..."."""
+        names = {index: class_names.get(index, f"class {index}") for index, _ in self.weights}
+        (first, own), *others = self.weights
+        start = names[first] if own > 0 else f"antitype of {names[first]}"
+        rest = "".join(f" {'−' if w < 0 else '+'} {abs(w):g} × {names[i]}" for i, w in others)
+        return f"{start}{rest} · seed {self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,11 @@ from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
 from protocore.studio.jobs import JobControl, JobEngine
 from protocore.studio.library import Library, SavedRun
+from protocore.studio.live_similarity import (
+    SimilarityCurve,
+    SimilarityRequest,
+    SimilarityTracker,
+)
 
 LIVE_INTERVAL = 0.2  # seconds between two views at least
 LIVE_SHARE = 0.05  # of the time may go into making views; the page costs about as much again
@@ -44,6 +49,7 @@ class GenerationRequest:
     title: str = ""
     continue_run: str = ""  # identifier of the run to go on from, whose settings are then extended
     more_steps: int = 0  # with continue_run
+    similarity: SimilarityRequest | None = None  # None: not measured while it runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +69,7 @@ class LiveView:
     settings: GenerationSettings
     changes: tuple[int, ...]  # steps from which tuned settings held
     measured_at: int  # step that `top` belongs to
+    similarity: tuple[SimilarityCurve, ...] = ()  # estimated; empty when it was not asked for
 
 
 def submit_generation(
@@ -84,7 +91,8 @@ def submit_generation(
 
 def target_labels(classifier: Classifier, targets: tuple[Target, ...]) -> tuple[str, ...]:
     """A short name for each target, such as "golf ball · seed 0"."""
-    return tuple(f"{classifier.class_names[t.class_index]} · seed {t.seed}" for t in targets)
+    names = dict(enumerate(classifier.class_names))
+    return tuple(target.title(names) for target in targets)
 
 
 def find_made(
@@ -100,6 +108,7 @@ class _Views:
     """Publishes live views, seldom enough that making them takes LIVE_SHARE of the time."""
 
     recording: Recording
+    tracker: SimilarityTracker | None = None
     next_image: float = 0.0
     next_top: float = 0.0
     top: tuple = ()
@@ -137,7 +146,12 @@ class _Views:
             settings=snapshot.settings,
             changes=tuple(change.step for change in self.recording.history[1:]),
             measured_at=self.measured_at,
+            similarity=self.tracker.curves() if self.tracker else (),
         )
+
+
+class _StoppedEarly(Exception):  # noqa: N818 - not an error
+    """The job was stopped before its first step."""
 
 
 class _GenerationWork:
@@ -154,6 +168,10 @@ class _GenerationWork:
     def run(self, control: JobControl) -> str | None:
         """Optimise until the end or a stop, then keep what there is."""
         started, waited = time.monotonic(), 0.0
+        try:
+            self._views.tracker = tracker = self._track(control)
+        except _StoppedEarly:
+            return None
         settings = _latest_settings(control, self._settings) or self._settings
         snapshots = generate(self._classifier, self._request.targets, settings, state=self._state)
         changed = None
@@ -163,6 +181,8 @@ class _GenerationWork:
             except StopIteration:
                 break
             self._recording.add(snapshot)
+            if tracker:
+                tracker.add(snapshot)
             control.progress(snapshot.step, snapshot.total, _stage_text(snapshot))
             self._views.maybe_publish(control, snapshot, now_please=False)
             before = time.monotonic()
@@ -175,6 +195,26 @@ class _GenerationWork:
         self._views.maybe_publish(control, self._recording.last, now_please=True)
         control.progress(snapshot.step, snapshot.total, "saving")
         return self._save(self._seconds_before + time.monotonic() - started - waited)
+
+    def _track(self, control: JobControl) -> SimilarityTracker | None:
+        """Prepare to measure path similarity; raises _StoppedEarly."""
+        request = self._request.similarity
+        if request is None:
+            return None
+
+        def progress(done: int, total: int) -> None:
+            control.progress(done, total, "measuring natural images, once for each class")
+            if control.stopping:
+                raise _StoppedEarly
+
+        return SimilarityTracker(
+            request,
+            self._classifier,
+            self._request.targets,
+            self._settings,
+            self._library.folder / "cache" / "similarity",
+            progress,
+        )
 
     def _begin(self):
         request = self._request
