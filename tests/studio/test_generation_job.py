@@ -2,8 +2,6 @@
 
 import errno
 import io
-import math
-import threading
 
 import numpy as np
 import pytest
@@ -14,97 +12,15 @@ from protocore.errors import LibraryError, SettingsError, WeightsUnavailableErro
 from protocore.generation.api import generate_prototypes
 from protocore.generation.loop import generate
 from protocore.generation.prototype import Prototype
-from protocore.generation.recording import Recording
-from protocore.generation.settings import GenerationSettings, Target
-from protocore.models.spec import ModelSpec
+from protocore.generation.settings import Target
 from protocore.studio import generation_job
 from protocore.studio.generation_job import (
-    GenerationRequest,
     LiveView,
     extend,
     find_made,
-    submit_generation,
-    thin,
 )
-from protocore.studio.jobs import JobEngine
 from tests.networks import tripwire_classifier
-
-PATIENCE = 20  # seconds after which a test gives up; never reached when all is well
-TARGETS = (Target.of(1), Target.contrast(2, 0, 0.5, seed=4))
-SETTINGS = GenerationSettings(
-    steps=6, baseline_steps=2, hf_weight=1.0, hf_weight_end=32.0, averaging=2, precision="float32"
-)
-SPEC = ModelSpec.demo(device="cpu")
-
-
-class Bench:
-    """Engine, library and a classifier whose steps are let through by the test."""
-
-    def __init__(self, library):
-        self.engine = JobEngine()
-        self.library = library
-        self.classifier, wire = tripwire_classifier()
-        self.failure = None  # raised when the model is loaded
-        self.poison = None  # number of the pass whose views become NaN
-        self._changed = threading.Condition()
-        self._passed, self._allowed, self._waiting = 0, math.inf, False
-        wire.act = self._act
-
-    def get(self, spec, report=None):
-        """As ModelPool.get."""
-        if self.failure:
-            raise self.failure
-        return self.classifier
-
-    def _act(self, calls, x):
-        if not x.requires_grad:
-            return None  # a measurement, not a step
-        with self._changed:
-            self._waiting = True
-            self._changed.notify_all()
-            assert self._changed.wait_for(lambda: self._passed < self._allowed, PATIENCE)
-            self._passed += 1
-            self._waiting = False
-            return x * math.nan if self.poison == self._passed else None
-
-    def hold(self):
-        """From now on steps need `let`."""
-        self._allowed = self._passed
-
-    def let(self, steps, *, and_wait=True):
-        """Let steps through (each is one pass per target) until the next one is begun."""
-        with self._changed:
-            self._allowed += steps * len(TARGETS)
-            self._changed.notify_all()
-            if and_wait:
-                arrived = lambda: self._waiting and self._passed == self._allowed  # noqa: E731
-                assert self._changed.wait_for(arrived, PATIENCE)
-
-    def let_all(self):
-        """Let everything through."""
-        self.let(math.inf, and_wait=False)
-
-    def submit(self, targets=TARGETS, settings=SETTINGS, **more):
-        request = GenerationRequest(
-            spec=SPEC, targets=targets, settings=settings, preset="paper", title="mine", **more
-        )
-        return submit_generation(self.engine, self.library, self, request)
-
-    def finish(self, job):
-        view = self.engine.wait(job, PATIENCE)
-        assert not view.active
-        return view
-
-    def made(self, job):
-        """The prototypes of a finished job."""
-        view = self.finish(job)
-        assert view.error == ""
-        run = self.library.run(view.result)
-        return [self.library.load_prototype(i) for i in run.prototypes]
-
-    def close(self):
-        self.let_all()
-        self.engine.close()
+from tests.studio.bench import PATIENCE, SETTINGS, TARGETS, Bench
 
 
 @pytest.fixture
@@ -437,65 +353,6 @@ def test_an_unknown_class(bench):
     view = bench.finish(bench.submit((Target.of(3),)))
     assert view.error == "class index must be between 0 and 2 for wired, got 3"
     assert_usable(bench)
-
-
-# --- the live view's price ---
-
-
-def test_curves_are_thinned_by_hand(monkeypatch):
-    monkeypatch.setattr(generation_job, "LIVE_CURVE_POINTS", 3)
-    curve = {"step": [1, 2, 3, 4, 5, 6, 7, 8], "logit": [10, 20, 30, 40, 50, 60, 70, 80]}
-    assert thin(curve) == {"step": [1, 4, 7, 8], "logit": [10, 40, 70, 80]}
-    assert thin({"step": [1, 2]}) == {"step": [1, 2]}
-    assert thin({"step": [], "logit": []}) == {"step": [], "logit": []}
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
-class Sink:
-    def __init__(self):
-        self.steps = []
-
-    def publish(self, view):
-        self.steps.append(view.step)
-
-
-@pytest.mark.parametrize(
-    ("image_cost", "top_cost", "most"),
-    [(0.002, 0.01, 5.0), (0.05, 0.0, 1.0), (0.002, 0.3, 5.0), (0.5, 2.0, 0.2)],
-)
-def test_views_take_a_bounded_share_of_the_time(monkeypatch, image_cost, top_cost, most):
-    """Steps of 20 ms, for 400 s of a made-up clock: share of the time, and views per second."""
-    clock, sink, spent = Clock(), Sink(), [0.0]
-    classifier = tripwire_classifier()[0]
-
-    def costly(function, seconds):
-        def call(*args):
-            clock.now += seconds
-            spent[0] += seconds
-            return function(*args)
-
-        return call
-
-    monkeypatch.setattr(generation_job, "to_uint8", costly(generation_job.to_uint8, image_cost))
-    monkeypatch.setattr(
-        generation_job, "image_logits", costly(generation_job.image_logits, top_cost)
-    )
-    settings = SETTINGS.replace(steps=100_000, baseline_steps=0)
-    recording = Recording(classifier=classifier, targets=TARGETS, settings=settings)
-    views = generation_job._Views(recording=recording, clock=clock)
-    snapshot = next(generate(classifier, TARGETS, settings))
-    while clock.now < 400:
-        clock.now += 0.02
-        views.maybe_publish(sink, snapshot, now_please=False)
-    assert spent[0] / clock.now < 0.06
-    assert most / 4 <= len(sink.steps) / clock.now <= most
 
 
 def test_the_library_can_be_read_without_the_engine(bench):
