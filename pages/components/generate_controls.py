@@ -20,6 +20,7 @@ from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
 from protocore.studio.generation_job import GenerationRequest, find_made, submit_generation
 from protocore.studio.jobs import JobView
+from protocore.studio.live_similarity import SimilarityRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class Wish:
     targets: tuple[Target, ...]
     settings: GenerationSettings
     preset: str
+    similarity: SimilarityRequest | None  # measured while it runs
 
 
 def setup_controls(what: tuple[str, str] | None) -> tuple[Wish | None, bool]:
@@ -52,6 +54,7 @@ def setup_controls(what: tuple[str, str] | None) -> tuple[Wish | None, bool]:
     seeds = pick_seeds()
     button_place = st.container()  # above the settings, where it is seen
     settings, preset = settings_controls(classifier.source, running=False)
+    similarity = _similarity_controls(classifier.source)
     showing.write_link(classes, seeds, preset)
     clicked = button_place.button(
         "Generate",
@@ -65,8 +68,44 @@ def setup_controls(what: tuple[str, str] | None) -> tuple[Wish | None, bool]:
     if not classes:
         return None, False
     targets = make_targets(classes, seeds)
-    wish = Wish(spec=spec, classifier=classifier, targets=targets, settings=settings, preset=preset)
+    wish = Wish(
+        spec=spec,
+        classifier=classifier,
+        targets=targets,
+        settings=settings,
+        preset=preset,
+        similarity=similarity,
+    )
     return wish, clicked
+
+
+def _similarity_controls(source: str) -> SimilarityRequest | None:
+    """Whether path similarity is measured while the prototype evolves, and against what."""
+    with st.expander("Live path similarity", icon=":material/show_chart:"):
+        wanted = st.toggle(
+            "Measure while it runs",
+            key="live_similarity",
+            help="How like natural images it is inside the network. The first time for a class "
+            "the natural images are measured, which can take minutes.",
+            persist_state="session",
+        )
+        every = st.number_input(
+            "Every … steps", 1, 1000, 16, key="similarity_every", persist_state="session"
+        )
+        folder = "" if source == "demo" else _folder_control()
+    if not wanted or (source != "demo" and not folder):
+        return None
+    return SimilarityRequest(every=int(every), folder=folder)
+
+
+def _folder_control() -> str:
+    return st.text_input(
+        "Folder with one subfolder of images per class",
+        key="similarity_folder",
+        placeholder="/data/imagenette/val",
+        help="Subfolders are matched by class name, index or WordNet id.",
+        persist_state="session",
+    ).strip()
 
 
 def tuning_controls(job: JobView) -> None:
@@ -100,6 +139,7 @@ def start(wish: Wish, *, again: bool = False) -> None:
         targets=missing,
         settings=wish.settings,
         preset=wish.preset,
+        similarity=wish.similarity,
         title=run_title(wish.classifier, missing),
     )
     job_id = submit_generation(engine(), library(), pool(), request)

@@ -10,7 +10,7 @@ from pages.components.prototype_grid import Cell, show_grid
 from pages.components.shared import engine, show_error
 from pages.components.showing import show_nothing
 from protocore.errors import JobError
-from protocore.figures.generation import CURVE_TITLES, live_curve
+from protocore.figures.generation import CURVE_TITLES, live_curve, live_similarity_chart
 from protocore.studio.generation_job import LiveView
 from protocore.studio.jobs import JobView
 
@@ -125,10 +125,27 @@ def _show_snapshot(view: JobView) -> None:
 
 
 def _curves(live: LiveView, names: list[str], *, across: bool) -> None:
-    places = st.columns(len(CURVE_TITLES)) if across else [st.container()] * len(CURVE_TITLES)
+    count = len(CURVE_TITLES) + bool(live.similarity)
+    places = st.columns(count) if across else [st.container()] * count
+    if live.similarity:
+        _similarity(live, names, places.pop())
     for name, place in zip(CURVE_TITLES, places, strict=True):
         spec = live_curve(live.curves, names, name, total=live.total, changes=live.changes)
         place.echarts_chart(spec, key=f"live_{name}", height=190, alt=CURVE_TITLES[name])
+
+
+def _similarity(live: LiveView, names: list[str], place) -> None:
+    """Beside the probability, never without it: a blank image wins on similarity alone."""
+    curves = live.similarity
+    spec = live_similarity_chart(
+        curves[0].steps,
+        [curve.values for curve in curves],
+        names,
+        total=live.total,
+        same=sum(curve.same for curve in curves) / len(curves),
+        different=sum(curve.different for curve in curves) / len(curves),
+    )
+    place.echarts_chart(spec, key="live_similarity", height=190, alt="Path similarity (estimated)")
 
 
 def duration(seconds: float) -> str:

@@ -38,6 +38,33 @@ def run_curve(
     return apply_style(figure, height=280)
 
 
+def live_similarity_chart(
+    steps: Sequence[int],
+    values: Sequence[Sequence[float]],
+    labels: Sequence[str],
+    *,
+    total: int,
+    same: float,
+    different: float,
+) -> dict:
+    """Estimated path similarity over the steps as an ECharts option.
+
+    `values` holds one list per label; `same` and `different` are what photos reach, as lines.
+    """
+    levels = [
+        {"yAxis": level, "label": {"formatter": name, "position": "insideStartTop"}}
+        for level, name in ((same, "same class"), (different, "other classes"))
+    ]
+    curves = [{"step": steps, "similarity": row} for row in values]
+    chart = live_curve(curves, labels, "similarity", total=total)
+    chart["title"]["text"] = "Path similarity (estimated)"
+    if chart["series"]:
+        chart["series"][0]["markLine"] |= {"label": {"show": True}, "data": levels}
+    limits = [same, different, *(value for row in values for value in row)]
+    chart["yAxis"] |= {"min": round(min(limits) - 0.03, 2), "max": round(max(limits) + 0.03, 2)}
+    return chart
+
+
 def live_curve(
     curves: Sequence[Mapping[str, Sequence[float]]],
     labels: Sequence[str],
@@ -68,7 +95,7 @@ def live_curve(
     return {
         "animation": False,
         "color": list(COLOURS),
-        "title": {"text": CURVE_TITLES[name], "textStyle": {"fontSize": 13}},
+        "title": {"text": CURVE_TITLES.get(name, name), "textStyle": {"fontSize": 13}},
         "grid": {"left": 48, "right": 12, "top": 34, "bottom": 26},
         "xAxis": {"type": "value", "min": 0, "max": total, "splitLine": {"show": False}},
         "yAxis": {"type": "value", **limits, "splitLine": {"lineStyle": {"color": GRID}}},

@@ -18,13 +18,17 @@ pytestmark = pytest.mark.usefixtures("clean_app")
 @pytest.fixture
 def open_page(small_checkpoint):
     def open_page(**link):
-        app = AppTest.from_file(ROOT / "pages" / "1_Generate.py", default_timeout=PATIENCE)
-        app.query_params["model"] = small_checkpoint.to_link()
-        for name, value in link.items():
-            app.query_params[name] = value
-        return checked(app.run())
+        return open_link(model=small_checkpoint.to_link(), **link)
 
     return open_page
+
+
+def open_link(**link):
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=PATIENCE)
+    app.switch_page("pages/1_Generate.py")
+    for name, value in link.items():
+        app.query_params[name] = value
+    return checked(app.run())
 
 
 def checked(app):
@@ -138,9 +142,7 @@ def test_a_moved_slider_tunes_the_running_job_and_is_recorded(open_page):
 def test_another_session_attaches_without_changing_the_run(open_page, small_checkpoint):
     app = start_short_run(open_page(classes="1", preset="mild"), steps=100_000)
     job = param(app, "job")
-    other = AppTest.from_file(ROOT / "pages" / "1_Generate.py", default_timeout=PATIENCE)
-    other.query_params["job"] = job
-    checked(other.run())
+    other = open_link(job=job)
     checked(other.run())
     assert other.slider(key="rotation").value == 30
     press(other, "stop")
@@ -202,9 +204,7 @@ def test_a_job_or_run_that_is_gone_leaves_the_page_usable(open_page):
 def test_a_run_that_is_opened_brings_its_model_and_settings_along(open_page, small_checkpoint):
     finish(start_short_run(open_page(classes="1,2", seeds="3", preset="mild"), steps=5))
     (run,) = shared.library().runs()
-    app = AppTest.from_file(ROOT / "pages" / "1_Generate.py", default_timeout=PATIENCE)
-    app.query_params["run"] = run.id
-    checked(app.run())
+    app = open_link(run=run.id)
     assert "Kept in the library" in texts(app)
     assert app.multiselect(key="classes").value == [1, 2]
     assert app.text_input(key="seeds").value == "3"
@@ -212,3 +212,15 @@ def test_a_run_that_is_opened_brings_its_model_and_settings_along(open_page, sma
     assert app.slider(key="rotation").value == 30
     press(app, "generate")
     assert "From the library" in texts(app)
+
+
+def test_path_similarity_is_measured_while_it_runs():
+    app = open_link(classes="3")
+    checked(app.toggle(key="live_similarity").set_value(True).run())
+    checked(app.number_input(key="similarity_every").set_value(2).run())
+    start_short_run(app, steps=5)
+    view = shared.engine().wait(param(app, "job"), timeout=PATIENCE)
+    (curve,) = view.snapshot.similarity
+    assert curve.steps == (2, 4, 5)
+    assert all(-1 <= value <= 1 for value in curve.values)
+    assert curve.different < curve.same <= 1
