@@ -14,6 +14,8 @@ MAX_PROTOTYPES = 48  # in one run; more than a screen shows and a CPU makes in a
 def pick_classes(classifier: Classifier, *, disabled: bool = False) -> list[int]:
     """A search box over the classifier's classes; returns the chosen indices."""
     options = list(range(classifier.num_classes))
+    if classifier.source == "demo" and "classes" not in st.session_state:
+        st.session_state["classes"] = [0]  # so that the first prototype is one click away
     chosen = st.session_state.get("classes") or []
     if any(index not in options for index in chosen):  # another model has other classes
         st.session_state["classes"] = [index for index in chosen if index in options]

@@ -38,8 +38,10 @@ def distinct_images(page, count: int) -> set[str]:
 
 
 def test_a_prototype_evolves_is_tuned_stopped_and_found_again(server, page):
-    name = CLASS_NAMES[0]
+    name = CLASS_NAMES[4]
     page.goto(f"{server.url}/Generate")
+    settle(page)
+    page.get_by_role("button", name=re.compile("Clear")).first.click()  # the class chosen at first
     settle(page)
     choose_class(page, name)
     page.get_by_role("spinbutton", name=re.compile("Steps")).fill("4000")
@@ -81,3 +83,12 @@ def test_a_prototype_evolves_is_tuned_stopped_and_found_again(server, page):
     shown = page.locator(LIVE_IMAGE).first
     box = shown.bounding_box()
     assert box["width"] >= 2 * shown.evaluate("image => image.naturalWidth")
+
+
+def test_two_clicks_lead_from_the_home_page_to_a_moving_prototype(server, page):
+    page.goto(server.url)
+    settle(page)
+    page.get_by_role("link", name="Generate").first.click()
+    page.locator(".st-key-generate button:enabled").click()
+    assert len(distinct_images(page, 3)) >= 3
+    page.get_by_text("Kept in the library").wait_for()

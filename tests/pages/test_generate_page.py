@@ -72,6 +72,12 @@ def test_without_a_class_the_button_is_off_and_the_page_says_what_to_do(open_pag
     assert "Choose a model and one or more classes on the left" in texts(app)
 
 
+def test_the_demo_model_has_a_class_chosen_so_that_one_click_starts_it():
+    app = open_link()
+    assert app.multiselect(key="classes").value == [0]
+    assert not app.button(key="generate").disabled
+
+
 def test_the_link_sets_classes_seeds_and_preset_and_is_kept_up_to_date(open_page):
     app = open_page(classes="2,1", seeds="3,4", preset="mild")
     assert app.multiselect(key="classes").value == [2, 1]
