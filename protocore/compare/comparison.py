@@ -166,7 +166,7 @@ def measure_classes(
     classes = tuple(dict.fromkeys(index for item in items for index, _ in item.weights))
     for index in classes:
         classifier.find_class(index)
-    rows = [image_logits(classifier, image[None])[0] for image in images]
+    rows = [image_logits(classifier, np.stack([image]))[0] for image in images]
     chosen = list(classes)
     return ClassMatrix(
         titles=tuple(item.title for item in items),
@@ -243,7 +243,7 @@ def transfer_matrix(
 def _resized(image: np.ndarray, size: int) -> np.ndarray:
     """8-bit `(1, size, size, 3)` of an 8-bit image `(H, W, 3)`."""
     if image.shape[:2] == (size, size):
-        return image[None]
+        return np.stack([image])
     pixels = as_images(image[None], size).mul(255).round().clamp(0, 255)
     return pixels.permute(0, 2, 3, 1).numpy().astype(np.uint8)
 

@@ -56,7 +56,7 @@ def occlusion_map(
     chosen = [classifier.find_class(index) for index in classes]
     tops, lefts = _starts(height, patch, stride), _starts(width, patch, stride)
     places = [(top, left) for top in tops for left in lefts]
-    whole = image_logits(classifier, image[None])[0, chosen].numpy()
+    whole = image_logits(classifier, np.stack([image]))[0, chosen].numpy()
     rows = []
     for first in range(0, len(places), _BATCH):
         covered = [

@@ -1,0 +1,37 @@
+"""Compare: prototypes of related classes side by side, fairly and in numbers."""
+
+import streamlit as st
+
+from pages.components import compare_state
+from pages.components.compare_controls import adopt, setup_controls
+from pages.components.compare_stage import show_comparison, show_empty, show_running
+from pages.components.page import begin_page, explained
+from pages.components.shared import show_error
+from protocore.errors import JobError, LibraryError
+
+begin_page(
+    "Compare",
+    ":material/compare:",
+    "What does the classifier tell two related classes apart by, and what does it mix up?",
+)
+with explained():
+    prototypes, jobs = compare_state.current()
+    try:
+        adopt(prototypes)
+        running = compare_state.active_jobs(jobs)
+    except JobError as error:
+        show_error(str(error))
+        running = []
+    except LibraryError:
+        compare_state.show(())  # the next visit begins anew
+        raise
+    if jobs and not running:
+        prototypes, _ = compare_state.current()
+    with st.sidebar:
+        setup_controls()
+    if running:
+        show_running(running)
+    elif prototypes:
+        show_comparison(prototypes)
+    else:
+        show_empty()

@@ -1,0 +1,130 @@
+"""The two canvases of the Compare page: a viewer with one zoom for all images, and an editor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from pages.components.prototype_grid import data_uri
+from protocore.compare.edits import Box, Stroke
+from protocore.errors import SettingsError
+
+_FOLDER = Path(__file__).parent
+_MOST_COLUMNS = 6
+
+
+def _component(name: str, classes: str):
+    shared, own = (
+        (_FOLDER / file).read_text(encoding="utf-8") for file in ("compare_canvas.js", f"{name}.js")
+    )
+    return st.components.v2.component(
+        name,
+        html=f'<div class="{classes}"\n tabindex="0"></div>',
+        css=(_FOLDER / "compare_canvas.css").read_text(encoding="utf-8"),
+        js=shared + own,
+    )
+
+
+_VIEWER = _component("compare_viewer", "viewer")
+_EDITOR = _component("compare_editor", "viewer editor")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One image of the viewer."""
+
+    image: bytes  # JPEG or PNG file
+    title: str
+    badge: str  # what stands beside the title, such as "p 0.93"
+    group: str
+    seed: int
+
+
+def show_viewer(tiles: Sequence[Tile], *, key: str) -> None:
+    """All images with synchronised zoom and pan, in pairs, blinking, or their difference."""
+    places, columns = arrange(tiles)
+    items = [
+        {
+            "image": data_uri(tile.image),
+            "title": tile.title,
+            "badge": tile.badge,
+            "row": row,
+            "column": column,
+        }
+        for tile, (row, column) in zip(tiles, places, strict=True)
+    ]
+    groups = [tile.group for tile in tiles]
+    other = next((i for i, group in enumerate(groups) if group != groups[0]), len(tiles) - 1)
+    _VIEWER(key=key, data={"items": items, "columns": columns, "second": other})
+
+
+def arrange(tiles: Sequence[Tile]) -> tuple[list[tuple[int, int]], int]:
+    """Row and column of each image, and the number of columns.
+
+    Groups are columns and seeds rows while there is room for it; otherwise groups are rows.
+    """
+    groups = list(dict.fromkeys(tile.group for tile in tiles))
+    seeds = list(dict.fromkeys(tile.seed for tile in tiles))
+    if len(groups) <= _MOST_COLUMNS and len({(t.group, t.seed) for t in tiles}) == len(tiles):
+        places = [(seeds.index(t.seed), groups.index(t.group)) for t in tiles]
+        return places, len(groups)
+    if 1 < len(seeds) <= _MOST_COLUMNS and len({(t.group, t.seed) for t in tiles}) == len(tiles):
+        places = [(groups.index(t.group), seeds.index(t.seed)) for t in tiles]
+        return places, len(seeds)
+    columns = min(len(tiles), _MOST_COLUMNS)
+    return [divmod(place, columns) for place in range(len(tiles))], columns
+
+
+def draw_regions(
+    identifier: str, image: bytes, edited: bytes, *, key: str
+) -> tuple[Box | Stroke, ...]:
+    """An image to draw on, beside what has become of it; returns the regions drawn so far.
+
+    Raises SettingsError when the browser sends something that is no region.
+    """
+    kept = drawn_regions(identifier, key)
+    _EDITOR(
+        key=key,
+        data={
+            "id": identifier,
+            "image": data_uri(image),
+            "edited": data_uri(edited),
+            "shapes": [_to_browser(shape) for shape in kept],
+        },
+        on_drawn_change=lambda: None,
+    )
+    return drawn_regions(identifier, key)
+
+
+def drawn_regions(identifier: str, key: str) -> tuple[Box | Stroke, ...]:
+    """What was drawn on that image, before the editor itself is placed."""
+    state = st.session_state.get(key) or {}
+    drawn = state.get("drawn") or {}
+    if drawn.get("id") != identifier:
+        return ()
+    return tuple(_from_browser(shape) for shape in drawn.get("shapes", ()))
+
+
+def _from_browser(shape: Mapping) -> Box | Stroke:
+    try:
+        if shape["kind"] == "box":
+            edges = {name: float(shape[name]) for name in ("left", "top", "right", "bottom")}
+            return Box(**edges)
+        points = tuple((float(x), float(y)) for x, y in shape["points"])
+        return Stroke(points=points, radius=float(shape["radius"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"the drawn region cannot be read ({error!r}); draw it again") from None
+
+
+def _to_browser(shape: Box | Stroke) -> dict:
+    if isinstance(shape, Box):
+        edges = ("left", "top", "right", "bottom")
+        return {"kind": "box", **{name: getattr(shape, name) for name in edges}}
+    return {
+        "kind": "brush",
+        "points": [list(point) for point in shape.points],
+        "radius": shape.radius,
+    }

@@ -1,0 +1,177 @@
+// Cover a part of an image with a box or a brush; the server answers with the edited image.
+
+const editors = new WeakMap()
+const SMALLEST = 0.01 // a box narrower than this share is a slip of the hand
+
+export default function (component) {
+  const { data, parentElement, setStateValue } = component
+  let editor = editors.get(parentElement)
+  if (!editor) {
+    editor = new Editor(parentElement.querySelector(".viewer"))
+    editors.set(parentElement, editor)
+  }
+  editor.send = (shapes) => setStateValue("drawn", { id: editor.id, shapes })
+  editor.show(data)
+  return () => {
+    editor.resize.disconnect()
+    editors.delete(parentElement)
+  }
+}
+
+class Editor {
+  constructor(root) {
+    this.root = root
+    this.view = newView()
+    this.tool = "box"
+    this.radius = 0.06
+    this.shapes = []
+    this.build()
+    this.resize = new ResizeObserver(() => this.draw())
+    this.resize.observe(root)
+    root.onkeydown = (event) => this.key(event)
+  }
+
+  show(data) {
+    if (data.id !== this.id) {
+      this.id = data.id
+      this.shapes = data.shapes
+      this.original = loadImage(data.image, () => this.draw())
+    }
+    if (data.edited !== this.editedSource) {
+      this.editedSource = data.edited
+      this.edited = loadImage(data.edited, () => this.draw())
+    }
+    this.draw()
+  }
+
+  build() {
+    const bar = element("div", "bar")
+    const tools = element("span", "modes")
+    this.toolButtons = ["box", "brush"].map((tool) => {
+      const label = tool === "box" ? "Box" : "Brush"
+      const made = button(label, `Cover with a ${tool}`, () => this.choose(tool))
+      made.dataset.tool = tool
+      tools.append(made)
+      return made
+    })
+    const size = element("input")
+    Object.assign(size, { type: "range", min: 1, max: 20, value: 6, ariaLabel: "Brush size" })
+    size.oninput = () => (this.radius = Number(size.value) / 100)
+    bar.append(
+      tools,
+      size,
+      button("Undo", "Take back the last region", () => this.change(this.shapes.slice(0, -1))),
+      button("Clear", "Take back all regions", () => this.change([])),
+      button("−", "Zoom out (−)", () => this.zoom(1 / ZOOM_STEP)),
+      button("+", "Zoom in (+)", () => this.zoom(ZOOM_STEP)),
+      element("span", "hint", "Draw on the left image; on the right is what the model gets"),
+    )
+    this.stage = element("div", "stage pair")
+    this.canvases = ["before", "after"].map((name) => {
+      const tile = element("figure")
+      const canvas = element("canvas")
+      canvas.dataset.item = name
+      canvas.role = "img"
+      canvas.ariaLabel = name === "before" ? "Image to draw on" : "Edited image"
+      tile.append(canvas)
+      this.stage.append(tile)
+      return canvas
+    })
+    this.listen(this.canvases[0])
+    this.root.replaceChildren(bar, this.stage)
+    this.choose(this.tool)
+  }
+
+  choose(tool) {
+    this.tool = tool
+    for (const made of this.toolButtons) {
+      made.setAttribute("aria-pressed", String(made.dataset.tool === tool))
+    }
+  }
+
+  zoom(factor) {
+    zoomAt(this.view, factor)
+    this.draw()
+  }
+
+  key(event) {
+    if (event.target.tagName === "INPUT" || event.ctrlKey || event.metaKey) return
+    if (!viewKey(this.view, event.key)) return
+    this.draw()
+    event.preventDefault()
+    event.stopPropagation()
+  }
+
+  change(shapes) {
+    this.shapes = shapes
+    this.draw()
+    this.send(shapes)
+  }
+
+  draw() {
+    const [before, after] = this.canvases
+    if (this.original) drawView(before, this.original, this.view)
+    if (this.edited) drawView(after, this.edited, this.view)
+    for (const shape of [...this.shapes, this.open]) if (shape) this.outline(before, shape)
+  }
+
+  outline(canvas, shape) {
+    const context = canvas.getContext("2d")
+    const at = (x, y) => {
+      const [px, py] = toCanvas(this.view, x, y)
+      return [px * canvas.width, py * canvas.height]
+    }
+    context.strokeStyle = context.fillStyle = "rgba(228, 87, 46, 0.75)"
+    context.lineCap = context.lineJoin = "round"
+    if (shape.kind === "box") {
+      const [left, top] = at(shape.left, shape.top)
+      const [right, bottom] = at(shape.right, shape.bottom)
+      context.lineWidth = 3
+      context.strokeRect(left, top, right - left, bottom - top)
+      return
+    }
+    context.lineWidth = 2 * shape.radius * this.view.scale * canvas.width
+    context.beginPath()
+    shape.points.forEach(([x, y], place) => {
+      if (place === 0) context.moveTo(...at(x, y))
+      context.lineTo(...at(x, y))
+    })
+    context.stroke()
+  }
+
+  listen(canvas) {
+    let start = null
+    const inside = (event) =>
+      toImage(this.view, ...placeOf(canvas, event)).map((v) => Math.min(Math.max(v, 0), 1))
+    const box = ([x, y]) => ({
+      kind: "box",
+      left: Math.min(start[0], x),
+      right: Math.max(start[0], x),
+      top: Math.min(start[1], y),
+      bottom: Math.max(start[1], y),
+    })
+    canvas.onpointerdown = (event) => {
+      start = inside(event)
+      canvas.setPointerCapture(event.pointerId)
+      const stroke = { kind: "brush", points: [start], radius: this.radius }
+      this.open = this.tool === "box" ? null : stroke
+      this.draw()
+    }
+    canvas.onpointermove = (event) => {
+      if (!start) return
+      if (this.tool === "box") this.open = box(inside(event))
+      else this.open.points.push(inside(event))
+      this.draw()
+    }
+    const finish = () => {
+      const shape = this.open
+      start = this.open = null
+      const slip = shape?.kind === "box"
+        && (shape.right - shape.left < SMALLEST || shape.bottom - shape.top < SMALLEST)
+      if (shape && !slip) this.change([...this.shapes, shape])
+      else this.draw()
+    }
+    canvas.onpointerup = finish
+    canvas.onpointercancel = finish
+  }
+}

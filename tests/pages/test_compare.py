@@ -1,0 +1,375 @@
+"""The Compare page without a browser: every control, runs, sections, links, errors."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import shared
+from protocore.compare.groups import load_groups
+from protocore.generation.api import generate_prototypes
+from protocore.generation.settings import GenerationSettings, Target
+from protocore.models.loading import load_classifier
+from protocore.studio.library import SavedRun
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60  # seconds
+QUICK = GenerationSettings(steps=3, baseline_steps=0)
+
+pytestmark = pytest.mark.usefixtures("clean_app")
+
+
+def checked(app):
+    assert not app.exception, app.exception[0].stack_trace
+    return app
+
+
+def settled(app):
+    """Run until no background work is left that the page waits for."""
+    for _ in range(12):
+        active = [job for job in shared.engine().views() if job.active]
+        for job in active:
+            shared.engine().wait(job.id, timeout=PATIENCE)
+        checked(app.run())
+        if not active and not any(job.active for job in shared.engine().views()):
+            return app
+    raise AssertionError("the page did not settle")
+
+
+@pytest.fixture
+def open_page(small_checkpoint):
+    def open_page(*, settle=True, **link):
+        app = AppTest.from_file(ROOT / "pages" / "3_Compare.py", default_timeout=PATIENCE)
+        app.query_params["model"] = small_checkpoint.to_link()
+        for name, value in link.items():
+            app.query_params[name] = value
+        checked(app.run())
+        return settled(app) if settle else app
+
+    return open_page
+
+
+@pytest.fixture
+def kept(small_checkpoint):
+    """Keeps quick prototypes in the library; returns their identifiers."""
+
+    def keep(targets, settings=QUICK, spec=small_checkpoint):
+        prototypes = generate_prototypes(load_classifier(spec), targets, settings)
+        run = SavedRun(title="kept", prototypes=prototypes, model_link=spec.to_link())
+        return shared.library().run(shared.library().save_run(run)).prototypes
+
+    return keep
+
+
+@pytest.fixture
+def pair(kept, open_page):
+    """The page with ant and bee under two seeds."""
+    ids = kept([Target.of(c, s) for c in (0, 1) for s in (0, 1)])
+    return open_page(prototypes=",".join(ids))
+
+
+def press(app, key):
+    return checked(app.button(key=key).click().run())
+
+
+def section(app, name):
+    (control,) = [c for c in app.get("button_group") if c.label == "What to look at"]
+    checked(control.set_value(name).run())
+    return settled(app)
+
+
+def choose(app, key, value):
+    (control,) = [c for c in app.get("button_group") if c.key == key]
+    return settled(checked(control.set_value(value).run()))
+
+
+def texts(app):
+    kinds = (app.markdown, app.info, app.error, app.caption, app.warning)
+    return " ".join(block.value for kind in kinds for block in kind).replace("\\", "")
+
+
+def param(app, name):
+    value = app.query_params.get(name)
+    return value[0] if isinstance(value, list) else value
+
+
+def shown(app):
+    ids = (param(app, "prototypes") or "").split(",")
+    return [shared.library().prototype(i) for i in ids if i]
+
+
+def viewer(app):
+    return [
+        c.proto for c in app.get("bidi_component") if c.proto.component_name == "compare_viewer"
+    ]
+
+
+def quick_settings(app):
+    app.number_input(key="steps").set_value(3)
+    app.slider(key="transforms").set_value(1)
+    return checked(app.run())
+
+
+def test_empty_page_says_what_to_do(open_page):
+    app = open_page()
+    assert "accept a suggestion of a related class" in texts(app)
+    assert "the ones most related to it are then suggested" in texts(app)
+
+
+def test_anchor_suggestion_and_button_make_a_fair_pair(open_page):
+    app = open_page()
+    checked(app.selectbox(key="compare_anchor").set_value(2).run())
+    settled(app)
+    suggestions = [b for b in app.button if (b.key or "").startswith("suggest_")]
+    assert len(suggestions) == 3
+    assert "final-layer weights: cosine" in texts(app)
+    assert "The anchor has no prototype yet" in texts(app)
+    assert app.button(key="compare").disabled
+    chosen = int(suggestions[0].key.removeprefix("suggest_"))
+    press(app, suggestions[0].key)
+    assert app.multiselect(key="compare_classes").value == [chosen]
+    quick_settings(app)
+    press(app, "compare")
+    assert param(app, "jobs")
+    settled(app)
+    found = shown(app)
+    assert [(i.class_index, i.seed) for i in found] == [(2, 0), (2, 1), (chosen, 0), (chosen, 1)]
+    assert len({i.run_id for i in found}) == 1, "made in one batch"
+    assert param(app, "jobs") is None
+    assert "Fair: for each seed the same start image" in texts(app)
+    assert len(viewer(app)) == 1 and '"columns": 2' in viewer(app)[0].json
+    # The anchor's prototypes are evidence now, and asking again makes nothing new.
+    assert "The anchor has no prototype yet" not in texts(app)
+    before = shared.library().count()
+    press(app, "compare")
+    settled(app)
+    assert shared.library().count() == before and shown(app) == found
+
+
+def test_bad_seeds_are_explained(open_page):
+    app = open_page()
+    checked(app.selectbox(key="compare_anchor").set_value(0).run())
+    settled(app)
+    checked(app.multiselect(key="compare_classes").set_value([1]).run())
+    checked(app.text_input(key="compare_seeds").set_value("a").run())
+    press(app, "compare")
+    assert "Seeds must be whole numbers with commas, got 'a'" in texts(app)
+    assert not param(app, "jobs")
+
+
+def test_a_link_from_generate_fills_the_controls_and_one_class_asks_for_another(kept, open_page):
+    ids = kept([Target.of(3, 5)], QUICK.replace(rotation=33.0))
+    app = open_page(prototypes=ids[0])
+    assert app.selectbox(key="compare_anchor").value == 3
+    assert app.text_input(key="compare_seeds").value == "5"
+    assert "A comparison needs at least two prototypes" in texts(app)
+    checked(app.multiselect(key="compare_classes").set_value([1]).run())
+    press(app, "compare")
+    settled(app)
+    found = shown(app)
+    assert [(i.class_index, i.seed) for i in found] == [(3, 5), (1, 5)]
+    assert found[0].id == ids[0], "the given one was not made again"
+    record = shared.library().load_prototype(found[1].id).record
+    assert record.settings == QUICK.replace(rotation=33.0), "though no slider can say 33"
+
+
+def test_numbers(pair):
+    assert len(pair.get("plotly_chart")) == 1
+    assert '"0 \\u00b7 ant"' in pair.get("plotly_chart")[0].proto.spec
+    choose(pair, "compare_kind", "logit")
+    assert "logit" in pair.get("plotly_chart")[0].proto.spec
+
+
+def test_layers(pair):
+    section(pair, "Layers")
+    spec = pair.get("plotly_chart")[0].proto.spec
+    assert "0 \\u00b7 ant | 1 \\u00b7 bee" in spec and "classifier.1" in spec
+    checked(pair.selectbox(key="compare_layer_set").set_value("leaf").run())
+    settled(pair)
+    assert "features.1" in pair.get("plotly_chart")[0].proto.spec
+    choose(pair, "compare_measure", "profile")
+    assert len(pair.get("plotly_chart")) == 1
+
+
+def test_stability(pair):
+    section(pair, "Stability")
+    frame = pair.dataframe[0].value
+    assert list(frame["group"]) == ["0 · ant", "1 · bee"] and list(frame["seeds"]) == [2, 2]
+    assert frame["between its seeds"].between(-1, 1).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "added"),
+    [
+        ("contrast", [((0, 1.0), (1, -0.7)), ((1, 1.0), (0, -0.7))]),
+        ("antitype", [((0, -1.0),), ((1, -1.0),)]),
+        ("mix", [((0, 0.5), (1, 0.5))]),
+    ],
+)
+def test_contrasts_stand_beside_the_plain_ones(pair, kind, added):
+    section(pair, "Contrast")
+    checked(pair.radio(key="contrast_kind").set_value(kind).run())
+    if kind == "contrast":
+        checked(pair.slider(key="contrast_strength").set_value(0.7).run())
+    press(pair, "contrast_make")
+    settled(pair)
+    records = [shared.library().load_prototype(i.id).record for i in shown(pair)]
+    plain = [((0, 1.0),), ((0, 1.0),), ((1, 1.0),), ((1, 1.0),)]
+    expected = plain + [weights for weights in added for _ in (0, 1)]
+    assert [record.target.weights for record in records] == expected
+    assert {record.settings for record in records} == {QUICK}
+
+
+def test_a_contrast_of_a_class_with_itself_is_explained(pair):
+    section(pair, "Contrast")
+    checked(pair.selectbox(key="contrast_B").set_value(0).run())
+    press(pair, "contrast_make")
+    assert "A contrast needs two different classes, got 0 twice" in texts(pair)
+
+
+def test_where(pair):
+    section(pair, "Where")
+    assert len(pair.get("image")) == 4
+    assert "covering this place lowers the logit" in texts(pair)
+    before = len(shared.engine().views())
+    checked(pair.selectbox(key="occlusion_class").set_value(1).run())
+    assert len(shared.engine().views()) == before, "another class is in the same maps"
+    checked(pair.slider(key="occlusion_patch").set_value(0.4).run())
+    checked(pair.selectbox(key="occlusion_how").set_value("blur").run())
+    settled(pair)
+    assert len(pair.get("image")) == 4
+
+
+def test_what_if(pair):
+    section(pair, "What if")
+    whole = [metric.value for metric in pair.metric]
+    assert len(whole) == 2 and pair.metric[0].delta == ""
+    checked(pair.toggle(key="edit_box").set_value(True).run())
+    checked(pair.selectbox(key="edit_how").set_value("black").run())
+    checked(pair.slider(key="edit_across").set_range(0, 100).run())
+    checked(pair.slider(key="edit_down").set_range(0, 50).run())
+    assert "50% of the image is covered" in texts(pair)
+    assert [metric.value for metric in pair.metric] != whole
+    change = float(pair.metric[0].delta)
+    assert float(pair.metric[0].value) == pytest.approx(float(whole[0]) + change, abs=0.011)
+    checked(pair.selectbox(key="edit_image").set_value(2).run())
+    assert pair.metric[0].value != whole[0]
+
+
+def test_export_offers_every_file(pair):
+    section(pair, "Export")
+    labels = [button.label for button in pair.get("download_button")]
+    assert labels == [
+        "Page (HTML)",
+        "Grid (PNG)",
+        "Probabilities (CSV)",
+        "Logits (CSV)",
+        "Likeliest classes (CSV)",
+        "Layers (CSV)",
+        "Stability (CSV)",
+    ]
+
+
+def test_groups_are_saved_taken_and_forgotten(open_page):
+    app = open_page()
+    checked(app.selectbox(key="compare_anchor").set_value(1).run())
+    settled(app)
+    checked(app.multiselect(key="compare_classes").set_value([3, 0]).run())
+    checked(app.text_input(key="group_name").set_value("animals").run())
+    press(app, "group_save")
+    (group,) = load_groups(shared.library().folder)
+    assert group.name == "animals" and group.indices == (1, 3, 0)
+    checked(app.selectbox(key="compare_anchor").set_value(2).run())
+    settled(app)
+    press(app, "group_animals")
+    assert app.selectbox(key="compare_anchor").value == 1
+    assert app.multiselect(key="compare_classes").value == [3, 0]
+    settled(app)
+    press(app, "forget_animals")
+    assert load_groups(shared.library().folder) == ()
+
+
+def test_methods_of_one_class(open_page):
+    app = open_page()
+    choose(app, "compare_what", "presets")
+    checked(app.selectbox(key="compare_anchor").set_value(0).run())
+    checked(app.multiselect(key="compare_presets").set_value(["paper", "fourier"]).run())
+    checked(app.number_input(key="compare_steps").set_value(2).run())
+    checked(app.text_input(key="compare_seeds").set_value("0").run())
+    press(app, "compare")
+    settled(app)
+    records = [shared.library().load_prototype(i.id).record for i in shown(app)]
+    assert [record.settings.parametrisation for record in records] == ["pixels", "fourier"]
+    assert {record.steps for record in records} == {2}
+
+
+def test_models_of_one_class(open_page, small_checkpoint, tmp_path):
+    import shutil
+
+    twin = tmp_path / "twin.pth"
+    shutil.copy(small_checkpoint.file.path, twin)
+    other = type(small_checkpoint).checkpoint(
+        "squeezenet1_1",
+        twin,
+        class_names=small_checkpoint.names_file.path,
+        mean=(0.5, 0.5, 0.5),
+        input_size=64,
+        device="cpu",
+    )
+    app = open_page()
+    choose(app, "compare_what", "models")
+    press(app, "compare_add_model")
+    app.query_params["model"] = other.to_link()
+    checked(app.run())
+    press(app, "compare_add_model")
+    checked(app.selectbox(key="compare_anchor").set_value(1).run())
+    checked(app.text_input(key="compare_seeds").set_value("0").run())
+    quick_settings(app)
+    press(app, "compare")
+    settled(app)
+    assert len(shown(app)) == 2
+    assert "What each model says of the others' prototypes" in texts(app)
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_models_with_other_labels_are_refused(open_page, small_checkpoint, tmp_path):
+    names = tmp_path / "others.txt"
+    names.write_text("ant\nbee\ncow\ndog")
+    other = type(small_checkpoint).checkpoint(
+        "squeezenet1_1", small_checkpoint.file.path, class_names=names, input_size=64, device="cpu"
+    )
+    app = open_page()
+    choose(app, "compare_what", "models")
+    press(app, "compare_add_model")
+    app.query_params["model"] = other.to_link()
+    checked(app.run())
+    press(app, "compare_add_model")
+    checked(app.selectbox(key="compare_anchor").set_value(1).run())
+    press(app, "compare")
+    assert "Class 2 is 'cat' in" in texts(app)
+    assert not param(app, "jobs")
+
+
+def test_sizes_that_differ_are_said_and_handled(kept, open_page):
+    ids = [
+        *kept([Target.of(0)], QUICK.replace(image_size=32)),
+        *kept([Target.of(1)], QUICK.replace(image_size=48)),
+    ]
+    app = open_page(prototypes=",".join(ids))
+    assert "The images have different sizes (32 px and 48 px)" in texts(app)
+    assert "class and settings differ at once" in texts(app)
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_a_prototype_that_is_gone_is_explained_and_forgotten(open_page):
+    app = open_page(settle=False, prototypes="nothing")
+    assert "The library has no prototype 'nothing'" in texts(app)
+    assert not param(app, "prototypes")
+    checked(app.run())
+    assert "accept a suggestion" in texts(app)
+
+
+def test_a_job_that_is_no_longer_known_is_explained(kept, open_page):
+    ids = kept([Target.of(0), Target.of(1)])
+    app = open_page(prototypes=",".join(ids), jobs="0123456789abcdef")
+    assert len(shown(app)) == 2 and param(app, "jobs") is None
