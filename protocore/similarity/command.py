@@ -122,7 +122,7 @@ def _evaluate(
         labels=tuple(one.label for one in found),
         class_label=classifier.label(class_index),
         model=classifier.title,
-        natural=natural,
+        natural=natural.info,
         similarity=join(scored),
     )
 

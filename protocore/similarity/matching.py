@@ -13,6 +13,7 @@ from protocore.errors import NaturalReferenceError
 from protocore.models.classifier import Classifier
 
 IMAGENET_CLASSES = 1000
+OTHER_CLASS = -1  # images that show none of the model's classes, or whichever others
 _WORDNET_ID = re.compile(r"n\d{8}")
 
 
@@ -21,8 +22,16 @@ class FolderMatch:
     """A folder and the class it was taken for."""
 
     folder: str
-    class_index: int | None  # None: no class was found for it
+    class_index: int | None  # OTHER_CLASS: another class; None: not known, so not used
     how: str  # "given", "index", "name", "WordNet id" or "unknown"
+
+    def text(self, classifier: Classifier) -> str:
+        """Folder and class for people, such as "n01440764 (0 · tench)"."""
+        if self.class_index is None:
+            return f"{self.folder} (unknown)"
+        if self.class_index == OTHER_CLASS:
+            return f"{self.folder} (other classes)"
+        return f"{self.folder} ({classifier.label(self.class_index)})"
 
 
 def match_folders(
@@ -34,7 +43,7 @@ def match_folders(
 ) -> tuple[FolderMatch, ...]:
     """Match folder names to the classifier's classes.
 
-    `given` holds what people said, by folder; None there means "no class of this model".
+    `given` holds what people said, by folder; None there means that it is not to be used.
     `wordnet` maps WordNet ids to names, see `read_wordnet_names`; the ten of Imagenette are known
     anyway, and exactly 1000 ids are ImageNet's own classes, which are numbered in that order.
     """

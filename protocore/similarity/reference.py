@@ -22,6 +22,26 @@ class SkippedImage:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReferenceInfo:
+    """What is worth telling of a natural reference, without its pixels."""
+
+    key: str  # NaturalReference.key
+    class_index: int
+    source: str
+    seed: int
+    same_names: tuple[str, ...]  # one per image
+    different_names: tuple[str, ...]
+    skipped: tuple[SkippedImage, ...]
+
+    @property
+    def description(self) -> str:
+        """One line for people, such as "100 images of the class, 87 of other classes (demo)"."""
+        same, different = len(self.same_names), len(self.different_names)
+        said = f"{same} images of the class, {different} of other classes"
+        return f"{said} ({self.source})" if self.source else said
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NaturalReference:
     """Images of one class and of other classes, at the classifier's input size.
@@ -55,10 +75,18 @@ class NaturalReference:
         return digest.hexdigest()
 
     @property
-    def description(self) -> str:
-        """One line for people, such as "100 images of the class, 87 of others (demo world)"."""
-        said = f"{len(self.same)} images of the class, {len(self.different)} of other classes"
-        return f"{said} ({self.source})" if self.source else said
+    def info(self) -> ReferenceInfo:
+        """Everything but the pixels; images without a name get their number."""
+        return ReferenceInfo(
+            key=self.key,
+            class_index=self.class_index,
+            source=self.source,
+            seed=self.seed,
+            same_names=self.same_names or tuple(f"image {i}" for i in range(len(self.same))),
+            different_names=self.different_names
+            or tuple(f"image {i}" for i in range(len(self.different))),
+            skipped=self.skipped,
+        )
 
     def _what_was_skipped(self) -> str:
         if not self.skipped:

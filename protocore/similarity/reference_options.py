@@ -13,7 +13,12 @@ from protocore.errors import NaturalReferenceError
 from protocore.models.classifier import Classifier
 from protocore.similarity.activations import LAYER_SETS
 from protocore.similarity.image_sets import ImageSet, open_folder, open_zip
-from protocore.similarity.matching import FolderMatch, match_folders, read_wordnet_names
+from protocore.similarity.matching import (
+    OTHER_CLASS,
+    FolderMatch,
+    match_folders,
+    read_wordnet_names,
+)
 from protocore.similarity.reference import DEFAULT_IMAGES, NaturalReference
 from protocore.similarity.sources import demo_reference, reference_from_set
 from protocore.similarity.statistics import ReferenceStatistics
@@ -37,7 +42,8 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FOLDER=CLASS",
-        help="say which class a subfolder holds (`FOLDER=` for none); may be repeated",
+        help="say which class a subfolder holds; `FOLDER=other` for images of any other class, "
+        "`FOLDER=` to leave it out; may be repeated",
     )
     group.add_argument(
         "--wordnet", type=Path, metavar="FILE", help='lines such as "n01440764 tench, Tinca tinca"'
@@ -87,7 +93,7 @@ class ReferenceChooser:
             found = reference_from_set(
                 self._images, self._classifier, class_index, matches=self._matches, **options
             )
-        print(f"{self._classifier.label(class_index)}: {found.description}", file=sys.stderr)
+        print(f"{self._classifier.label(class_index)}: {found.info.description}", file=sys.stderr)
         for skipped in found.skipped:
             print(f"  skipped {skipped.name}: {skipped.reason}", file=sys.stderr)
         return found
@@ -125,14 +131,16 @@ def _given_matches(texts: Sequence[str], classifier: Classifier) -> dict[str, in
         folder, sign, query = text.partition("=")
         if not sign:
             raise NaturalReferenceError(f"--map needs FOLDER=CLASS, got {text!r}")
-        given[folder] = classifier.find_class(query) if query else None
+        if query == "other":
+            given[folder] = OTHER_CLASS
+        else:
+            given[folder] = classifier.find_class(query) if query else None
     return given
 
 
 def _match_text(match: FolderMatch, classifier: Classifier) -> str:
-    if match.class_index is None:
-        return f"folder {match.folder}: no class of this model, left out"
-    return f"folder {match.folder}: {classifier.label(match.class_index)} (by {match.how})"
+    how = "left out" if match.class_index is None else f"by {match.how}"
+    return f"folder {match.text(classifier)}: {how}"
 
 
 def _progress_line(what: str) -> Callable[[int, int], None]:

@@ -15,7 +15,7 @@ from protocore.generation.prototype import library_versions
 from protocore.similarity.activations import LayerInfo
 from protocore.similarity.measures import MEASURES, find_measure
 from protocore.similarity.path import PathSimilarity, layer_curves
-from protocore.similarity.reference import NaturalReference
+from protocore.similarity.reference import ReferenceInfo
 from protocore.similarity.summary import Summary, naturalness, summarise, table4
 
 COLUMNS = (
@@ -32,7 +32,7 @@ class Evaluation:
     labels: tuple[str, ...]  # one per prototype
     class_label: str  # such as "574 · golf ball"
     model: str  # Classifier.title
-    natural: NaturalReference
+    natural: ReferenceInfo
     similarity: PathSimilarity
 
     def summaries(self, measure: str = "spearman") -> tuple[Summary, ...]:
@@ -168,8 +168,8 @@ def _class_content(evaluation: Evaluation) -> dict[str, Any]:
         "reference": {
             "source": natural.source,
             "seed": natural.seed,
-            "same": len(natural.same),
-            "different": len(natural.different),
+            "same": len(natural.same_names),
+            "different": len(natural.different_names),
             "skipped": [asdict(skipped) for skipped in natural.skipped],
             "images": natural.key,
             "statistics": statistics.key,

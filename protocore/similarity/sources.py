@@ -132,12 +132,7 @@ def _draw(
 
 
 def _list(matches: Iterable[FolderMatch], classifier: Classifier) -> str:
-    said = [
-        f"{match.folder} ({classifier.label(match.class_index)})"
-        if match.class_index is not None
-        else f"{match.folder} (unknown)"
-        for match in matches
-    ]
+    said = [match.text(classifier) for match in matches]
     return ", ".join(said[:8]) + (f" and {len(said) - 8} more" if len(said) > 8 else "")
 
 

@@ -61,7 +61,7 @@ def test_prototypes_to_csv_json_and_plots(run, classifier, photos, tmp_path, cap
     more = ("--map", "birds=owl", "--count", 6, "--out", tmp_path / "out")
     assert run(*arguments, *more) == 0
     printed = capsys.readouterr()
-    assert "folder birds: 2 · owl (by given)" in printed.err
+    assert "folder birds (2 · owl): by given" in printed.err
     assert "skipped cat/broken.jpg: not an image that can be read" in printed.err
     assert "tiny_0_cat_seed0" in printed.out
     content = json.loads((tmp_path / "out/summary.json").read_text())
@@ -75,7 +75,7 @@ def test_images_without_record_need_a_class(run, photos, tmp_path):
     (tmp_path / "plain").mkdir()
     Image.new("RGB", (30, 20), "red").save(tmp_path / "plain/a.png")
     arguments = ("similarity", "--prototypes", tmp_path / "plain", "--images", photos)
-    more = ("--map", "birds=dog", "--out", tmp_path / "out", "--layers", "leaf")
+    more = ("--map", "birds=other", "--out", tmp_path / "out", "--layers", "leaf")
     with pytest.raises(LibraryError) as error:
         run(*arguments, *more)
     assert str(error.value) == (

@@ -30,4 +30,10 @@ def test_key_is_the_content():
     assert first.key == again.key
     assert first.key != NaturalReference(class_index=1, same=some(5), different=some(6)).key
     assert first.key != NaturalReference(class_index=0, same=some(6), different=some(5)).key
-    assert again.description == "5 images of the class, 6 of other classes (elsewhere)"
+    assert again.info.description == "5 images of the class, 6 of other classes (elsewhere)"
+
+
+def test_info_names_every_image():
+    info = NaturalReference(class_index=0, same=some(5), different=some(6)).info
+    assert info.same_names[4] == "image 4"
+    assert len(info.different_names) == 6

@@ -35,7 +35,7 @@ def evaluation(by_hand, small_reference) -> Evaluation:
         labels=("first", "second, with comma"),
         class_label="0 · cat",
         model="small · in memory",
-        natural=natural,
+        natural=natural.info,
         similarity=by_hand([[0.6, 0.5, 0.3], [0.85, 0.4, 0.3]], SAME, DIFFERENT, [0.9, 0.1]),
     )
 

@@ -1,0 +1,56 @@
+"""Path Similarity: how natural prototypes are inside the network, layer by layer."""
+
+import streamlit as st
+
+from pages.components import shared
+from pages.components.page import begin_page, explained
+from pages.components.similarity_controls import controls, start
+from pages.components.similarity_progress import find_job, show_progress
+from pages.components.similarity_results import show_results
+
+begin_page(
+    "Path Similarity",
+    ":material/show_chart:",
+    "Does a prototype pass through the network as real images of its class do?",
+)
+with explained():
+    job = find_job()
+    with st.sidebar:
+        request = controls()
+        st.button(
+            "Measure",
+            type="primary",
+            icon=":material/straighten:",
+            key="similarity_measure_button",
+            disabled=request is None or bool(job and job.active),
+            on_click=start,
+            args=(request,),
+            width="stretch",
+        )
+    measured = ()
+    if job and job.active:
+        show_progress(job)
+        measured = job.snapshot or ()
+    elif job and job.error:
+        shared.show_error(job.error)
+        measured = job.snapshot or ()  # the classes before the one that failed
+    elif job:
+        measured = job.result
+    if measured:
+        show_results(measured)
+    elif job and not job.active and not job.error:
+        st.info("Stopped before the first class was measured.", icon=":material/stop_circle:")
+    elif not job and not shared.library().count():
+        st.info(
+            "There is no prototype to measure yet. Make one first: it is kept in the Library and "
+            "can be chosen here.",
+            icon=":material/auto_awesome:",
+        )
+        st.page_link("pages/1_Generate.py", label="To Generate", icon=":material/auto_awesome:")
+    elif not job:
+        st.info(
+            "Choose prototypes and natural images on the left, then press **Measure**. Every "
+            "layer's activations are compared with the mean of the class's images; what was "
+            "measured once is there at once the next time.",
+            icon=":material/arrow_back:",
+        )
