@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components.home import show_demo_world, show_ready, show_recent, show_running, show_tour
+from pages.components.home import show_demo_world, show_ready, show_running, show_tour, show_work
 from pages.components.page import begin_page
 from pages.components.shared import errors_shown
 
@@ -17,6 +17,6 @@ show_tour()
 with errors_shown():
     show_ready()
     show_running()
-    show_recent()
+    show_work()
 with errors_shown():
     show_demo_world()

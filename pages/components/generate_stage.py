@@ -8,13 +8,11 @@ from pages.components import showing
 from pages.components.generate_controls import Wish, continue_run, start
 from pages.components.kept_run import show_kept
 from pages.components.page import explained
-from pages.components.prototype_grid import Cell, show_grid
+from pages.components.recent import show_recent
 from pages.components.shared import engine, library
 from protocore.errors import JobError, LibraryError
 from protocore.studio.generation_job import KIND
 from protocore.studio.jobs import JobView
-
-RECENT = 4  # prototypes shown in the empty state
 
 
 def find_job(what: tuple[str, str] | None) -> JobView | None:
@@ -114,20 +112,7 @@ def show_empty(wish: Wish | None) -> None:
             icon=":material/arrow_back:",
         )
     _active_jobs()
-    recent = library().prototypes(limit=RECENT)
-    if recent:
-        st.markdown("#### Made lately")
-        cells = [
-            Cell(
-                image=library().thumbnail(info.id).read_bytes(),
-                title=info.title,
-                badge=f"p {info.probability:.2f}",
-                class_index=info.class_index,
-            )
-            for info in recent
-            if not info.damaged
-        ]
-        show_grid(cells, 112)
+    show_recent()
 
 
 def _active_jobs() -> None:

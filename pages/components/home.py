@@ -5,14 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components.page import ROOT
-from pages.components.prototype_grid import Cell, show_grid
+from pages.components.recent import show_recent
 from pages.components.shared import demo_sheet, engine, library
-from protocore.demo.network import INPUT_SIZE
 from protocore.demo.weights import demo_weights_path
 from protocore.models.catalog import search_catalog
 from protocore.models.devices import default_device
 
-RECENT = 4
 TOUR = (
     ("1_Generate", ":material/auto_awesome:", "Generate", "Watch a class's prototype evolve."),
     ("2_Path_Similarity", ":material/show_chart:", "Path Similarity", "Check how natural it is."),
@@ -26,7 +24,7 @@ def show_tour() -> None:
     """One card per page."""
     pages = [step for step in TOUR if (ROOT / "pages" / f"{step[0]}.py").is_file()]
     for (file, icon, title, text), column in zip(pages, st.columns(len(pages)), strict=True):
-        with column.container(border=True):
+        with column.container(border=True, height="stretch"):
             st.page_link(f"pages/{file}.py", label=f"**{title}**", icon=icon)
             st.caption(text)
 
@@ -49,27 +47,14 @@ def show_running() -> None:
             st.progress(job.fraction, text=f"{job.title}: {job.status}")
 
 
-def show_recent() -> None:
+def show_work() -> None:
     """The newest prototypes, or what to do first."""
-    st.markdown("#### Made lately")
-    recent = [info for info in library().prototypes(limit=RECENT) if not info.damaged]
-    if not recent:
+    if not show_recent():
         st.info(
-            "Nothing yet. Open **Generate**, pick a class of the demo model and press the button: "
-            "the first prototype moves within seconds, without network.",
+            "Nothing has been made yet. Open **Generate** and press the button: the first "
+            "prototype of the demo model moves within seconds, without network.",
             icon=":material/lightbulb:",
         )
-        return
-    cells = [
-        Cell(
-            image=library().thumbnail(info.id).read_bytes(),
-            title=info.title,
-            badge=f"p {info.probability:.2f}",
-            class_index=info.class_index,
-        )
-        for info in recent
-    ]
-    show_grid(cells, INPUT_SIZE)
 
 
 def show_demo_world() -> None:

@@ -23,7 +23,7 @@ def test_an_empty_home_says_what_to_do_first():
     metrics, app = open_home()
     assert metrics["Demo model"] == "ready"
     assert metrics["Prototypes in the library"] == "0"
-    assert app.info[0].value.startswith("Nothing yet. Open **Generate**")
+    assert app.info[0].value.startswith("Nothing has been made yet. Open **Generate**")
 
 
 def test_recent_prototypes_are_counted_and_shown():
