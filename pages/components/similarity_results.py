@@ -57,13 +57,12 @@ def show_results(measured: Sequence[MeasuredClass]) -> None:
 
 def _about_reference(evaluation: Evaluation) -> None:
     natural = evaluation.natural
+    fewest = min(len(natural.same_names), len(natural.different_names))
+    fewer = f" (the paper used {DEFAULT_IMAGES} of each)" if fewest < DEFAULT_IMAGES else ""
     st.caption(
-        f"**{escaped(evaluation.class_label)}** against {escaped(natural.description)}, "
+        f"**{escaped(evaluation.class_label)}** against {escaped(natural.description)}{fewer}, "
         f"{len(evaluation.similarity.layers)} layers of {escaped(evaluation.model)}"
     )
-    fewest = min(len(natural.same_names), len(natural.different_names))
-    if fewest < DEFAULT_IMAGES:
-        st.caption(f":material/info: The paper used {DEFAULT_IMAGES} images of each kind.")
     if natural.skipped:
         with st.expander(f"{len(natural.skipped)} files were skipped", icon=":material/warning:"):
             st.dataframe(

@@ -20,7 +20,7 @@ from protocore.similarity.image_sets import ImageSet, from_uploads, open_folder,
 from protocore.similarity.matching import OTHER_CLASS, FolderMatch, match_folders
 from protocore.studio.similarity_job import submit_download
 
-SOURCES = {"demo": "Demo world", "folder": "Folder", "upload": "Upload", "dataset": "Data set"}
+SOURCES = {"demo": "Demo", "folder": "Folder", "upload": "Upload", "dataset": "Data set"}
 DATASETS = (*(f"Imagenette {size}" for size in IMAGENETTE_SIZES), "ImageNet val", "ImageNet train")
 UPLOAD_TYPES = ("zip", "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff")
 MAX_UPLOAD = 500  # MB

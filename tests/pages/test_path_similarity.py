@@ -94,7 +94,7 @@ def test_measuring_two_classes(prototypes, photos):
     assert "2 of 3 folders matched: check" in [box.label for box in app.expander]
     assert "1 files were skipped" in [box.label for box in app.expander]
     assert "5 images of the class, 5 of other classes" in texts(app)
-    assert "The paper used 100 images of each kind" in texts(app)
+    assert "the paper used 100 of each" in texts(app)
     rows = next(table.value for table in app.dataframe if "Same class" in table.value)
     assert list(rows["Class"]) == ["2 · cat", "2 · cat", "3 · dog"]
     assert rows["Same class"][0].count("[") == 1
