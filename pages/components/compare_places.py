@@ -41,7 +41,7 @@ def show_occlusion(classifier: Classifier, shown) -> None:
         "Patch (share of the width)", 0.05, 0.4, 0.15, step=0.05, key="occlusion_patch",
         help="Small: sharp and slow. Large: whole parts at once.",
     )  # fmt: skip
-    how = right.selectbox("Patches are", COVERS, key="occlusion_how")
+    how = right.selectbox("Patches", COVERS, format_func=COVER_TITLES.get, key="occlusion_how")
 
     def work(progress) -> list[OcclusionMap]:
         total = len(shown.prototypes)
@@ -93,7 +93,7 @@ def show_edits(classifier: Classifier, shown) -> None:
         format_func=lambda i: shown.items[i].title,
         key="edit_image",
     )
-    how = right.selectbox("Regions are", COVERS, format_func=COVER_TITLES.get, key="edit_how")
+    how = right.selectbox("Regions", COVERS, format_func=COVER_TITLES.get, key="edit_how")
     image = shown.prototypes[place].image
     identifier = shown.infos[place].id
     numbers = _box_by_numbers()

@@ -18,7 +18,7 @@ from protocore.similarity.image_sets import open_folder
 from protocore.similarity.sources import demo_reference, reference_from_set
 from protocore.studio.library import Filter
 
-SUGGESTIONS = 6
+SUGGESTIONS = 5
 NATURAL_IMAGES = 40  # enough to see a confusion of a few percent
 PROTOTYPES = 4  # of the anchor, the newest
 KEEP = {"persist_state": "session"}
@@ -61,8 +61,9 @@ def _suggestions(spec: ModelSpec, classifier: Classifier, anchor: int) -> None:
     found = analysis("related", key, title, spec.device, work)
     if found is not None:
         st.caption("Most related, with the reason; a click adds one.")
-        for item in found.items:
-            _suggestion_button(item)
+        with st.container(gap="xxsmall"):
+            for item in found.items:
+                _suggestion_button(item)
         for note in found.notes:
             st.caption(f":material/info: {escaped(note[:1].upper() + note[1:])}.")
     if classifier.source != "demo":
@@ -87,7 +88,7 @@ def _suggestion_button(item) -> None:
         disabled=item.class_index in chosen,
         width="stretch",
     )
-    st.caption(escaped(item.evidence[0].text))
+    st.caption(escaped(min(item.evidence, key=lambda part: part.rank).text))
 
 
 def _add_class(index: int) -> None:

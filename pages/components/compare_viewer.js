@@ -67,6 +67,8 @@ class Viewer {
     bar.append(element("span", "hint", hint + (this.items.length > 1 ? " · b: blink" : "")))
     this.stage = element("div", `stage ${this.mode}`)
     this.stage.style.setProperty("--columns", this.columns)
+    const rows = Math.max(...this.items.map((item) => item.row)) + 1
+    this.stage.style.setProperty("--tile", rows > 1 ? "18rem" : "26rem")
     this.root.replaceChildren(bar, this.stage)
     this.canvases = []
     if (this.mode === "grid") this.items.forEach((item, place) => this.addTile(item, place))
