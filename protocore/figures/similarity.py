@@ -158,21 +158,7 @@ def scores_figure(
         ("different-class images", different, DIFFERENT_COLOUR),
     )
     for label, values, colour in natural:
-        figure.add_violin(
-            x=list(values),
-            y=[label] * len(values),
-            name=label,
-            orientation="h",
-            side="positive",
-            points="all",
-            pointpos=-0.35,
-            jitter=0.4,
-            line={"color": colour, "width": 1.2},
-            marker={"size": 4, "opacity": 0.6},
-            spanmode="hard",
-            showlegend=False,
-            hovertemplate="%{x:.3f}<extra></extra>",
-        )
+        _add_violin(figure, label, values, colour)
     for label, value, colour in zip(labels, prototypes, _colours(len(labels)), strict=True):
         if np.isfinite(value):
             figure.add_vline(x=float(value), line={"color": colour, "width": 2})
@@ -187,6 +173,25 @@ def scores_figure(
     figure.update_xaxes(title=x_title)
     figure.update_yaxes(gridcolor=GRID)
     return figure
+
+
+def _add_violin(figure: go.Figure, label: str, values: Sequence[float], colour: str) -> None:
+    """A distribution with every single value below it."""
+    figure.add_violin(
+        x=list(values),
+        y=[label] * len(values),
+        name=label,
+        orientation="h",
+        side="positive",
+        points="all",
+        pointpos=-0.35,
+        jitter=0.4,
+        line={"color": colour, "width": 1.2},
+        marker={"size": 4, "opacity": 0.6},
+        spanmode="hard",
+        showlegend=False,
+        hovertemplate="%{x:.3f}<extra></extra>",
+    )
 
 
 def _prototype_lines(labels: Sequence[str], values: np.ndarray) -> tuple[Line, ...]:

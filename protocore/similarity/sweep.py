@@ -121,17 +121,7 @@ def sweep(
             prototypes = generate_prototypes(classifier, missing, used)
             if on_prototypes:
                 on_prototypes(protocol, prototypes)
-            images = np.stack([prototype.image for prototype in prototypes])
-            badges = naturalness(evaluate_images(classifier, images, statistics))
-            found = [
-                Trial(
-                    key=_trial_key(classifier, target, used, statistics),
-                    protocol=protocol,
-                    seed=target.seed,
-                    naturalness=badge,
-                )
-                for target, badge in zip(missing, badges, strict=True)
-            ]
+            found = _trials(classifier, statistics, protocol, used, prototypes)
             _append(folder, found)
             known.update({trial.key: trial for trial in found})
         yield tuple(known[key] for key in keys)
@@ -187,6 +177,26 @@ def results_csv(results: Sequence[ProtocolResult]) -> str:
     for result in results:
         writer.writerow((*result.protocol.cells, *(getattr(result, name) for name in figures)))
     return buffer.getvalue()
+
+
+def _trials(
+    classifier: Classifier,
+    statistics: ReferenceStatistics,
+    protocol: Protocol,
+    settings: GenerationSettings,
+    prototypes: Sequence[Prototype],
+) -> list[Trial]:
+    images = np.stack([prototype.image for prototype in prototypes])
+    badges = naturalness(evaluate_images(classifier, images, statistics))
+    return [
+        Trial(
+            key=_trial_key(classifier, prototype.record.target, settings, statistics),
+            protocol=protocol,
+            seed=prototype.record.seed,
+            naturalness=badge,
+        )
+        for prototype, badge in zip(prototypes, badges, strict=True)
+    ]
 
 
 def _result(protocol: Protocol, badges: Sequence[Naturalness]) -> ProtocolResult:
