@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +53,14 @@ def match_folders(
     numbered = {name: i for i, name in enumerate(ids)} if len(ids) == IMAGENET_CLASSES else {}
     if classifier.num_classes != IMAGENET_CLASSES:
         numbered = {}
-    names = _known_wordnet_names() | dict(wordnet or {})
-    return tuple(_match(folder, classifier, given, numbered, names) for folder in folders)
+    wordnet = _known_wordnet_names() | dict(wordnet or {})
+    names = _unique_names(classifier)
+    return tuple(
+        FolderMatch(folder=folder, class_index=given[folder], how="given")
+        if folder in given
+        else _match(folder, names, numbered, wordnet, classifier.num_classes)
+        for folder in folders
+    )
 
 
 def read_wordnet_names(path: str | Path) -> dict[str, str]:
@@ -77,33 +84,31 @@ def read_wordnet_names(path: str | Path) -> dict[str, str]:
 
 def _match(
     folder: str,
-    classifier: Classifier,
-    given: Mapping[str, int | None],
+    names: Mapping[str, int],
     numbered: Mapping[str, int],
-    names: Mapping[str, str],
+    wordnet: Mapping[str, str],
+    num_classes: int,
 ) -> FolderMatch:
-    if folder in given:
-        return FolderMatch(folder=folder, class_index=given[folder], how="given")
     if folder in numbered:
         return FolderMatch(folder=folder, class_index=numbered[folder], how="WordNet id")
-    if folder in names:
+    if folder in wordnet:
         # "tench, Tinca tinca": any of the names may be the model's.
-        for name in (names[folder], *names[folder].split(",")):
-            if (index := _by_name(name, classifier)) is not None:
+        for name in (wordnet[folder], *wordnet[folder].split(",")):
+            if (index := names.get(_plain(name))) is not None:
                 return FolderMatch(folder=folder, class_index=index, how="WordNet id")
     leading = re.match(r"(\d{1,6})(?!\d)", folder)  # "574" or "574_golf-ball"
-    if leading and int(leading.group(1)) < classifier.num_classes:
+    if leading and int(leading.group(1)) < num_classes:
         return FolderMatch(folder=folder, class_index=int(leading.group(1)), how="index")
-    if (index := _by_name(folder, classifier)) is not None:
+    if (index := names.get(_plain(folder))) is not None:
         return FolderMatch(folder=folder, class_index=index, how="name")
     return FolderMatch(folder=folder, class_index=None, how="unknown")
 
 
-def _by_name(name: str, classifier: Classifier) -> int | None:
-    """The class of that name if exactly one has it; case, dashes and underscores do not matter."""
-    wanted = _plain(name)
-    found = [i for i, known in enumerate(classifier.class_names) if _plain(known) == wanted]
-    return found[0] if wanted and len(found) == 1 else None
+def _unique_names(classifier: Classifier) -> dict[str, int]:
+    """Indices by name; case, dashes and underscores do not matter, names of two classes are out."""
+    names = [_plain(name) for name in classifier.class_names]
+    count = Counter(names)
+    return {name: i for i, name in enumerate(names) if name and count[name] == 1}
 
 
 def _plain(name: str) -> str:
