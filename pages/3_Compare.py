@@ -28,7 +28,7 @@ with explained():
     if jobs and not running:
         prototypes, _ = compare_state.current()
     with st.sidebar:
-        setup_controls()
+        setup_controls(busy=bool(running))
     if running:
         show_running(running)
     elif prototypes:

@@ -22,8 +22,8 @@ WHAT = {"classes": "Classes", "models": "Models", "presets": "Methods"}
 KEEP = {"persist_state": "session"}
 
 
-def setup_controls() -> None:
-    """Draw the controls, and start what is asked for."""
+def setup_controls(*, busy: bool) -> None:
+    """Draw the controls, and start what is asked for; not while a run is shown (`busy`)."""
     st.session_state.setdefault("compare_what", "classes")
     what = st.segmented_control(
         "Compare",
@@ -41,7 +41,7 @@ def setup_controls() -> None:
         return
     classifier = load_model(spec)
     draw = {"classes": _classes, "models": _models, "presets": _presets}[what]
-    draw(spec, classifier)
+    draw(spec, classifier, busy)
 
 
 def adopt(prototype_ids: Sequence[str]) -> None:
@@ -66,7 +66,7 @@ def adopt(prototype_ids: Sequence[str]) -> None:
     state["compare_exact"] = (records[0].settings, None)
 
 
-def _classes(spec: ModelSpec, classifier: Classifier) -> None:
+def _classes(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
     anchor = _one_class(classifier, "Anchor class")
     if anchor is None:
         st.caption("Choose a class; the ones most related to it are then suggested.")
@@ -80,7 +80,7 @@ def _classes(spec: ModelSpec, classifier: Classifier) -> None:
         key="compare",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=not chosen,
+        disabled=busy or not chosen,
         width="stretch",
         shortcut="Ctrl+Enter",
     )
@@ -95,7 +95,7 @@ def _classes(spec: ModelSpec, classifier: Classifier) -> None:
             st.rerun()
 
 
-def _models(spec: ModelSpec, classifier: Classifier) -> None:
+def _models(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
     links: list[str] = st.session_state.setdefault("compare_models", [])
     link = spec.to_link()
     st.button(
@@ -122,7 +122,7 @@ def _models(spec: ModelSpec, classifier: Classifier) -> None:
     seeds = _seeds()
     place = st.container()
     settings, preset = _settings(classifier)
-    off = anchor is None or len(links) < 2
+    off = busy or anchor is None or len(links) < 2
     if place.button(
         "Compare", key="compare", type="primary", icon=":material/play_arrow:", disabled=off,
         width="stretch",
@@ -140,7 +140,7 @@ def _models(spec: ModelSpec, classifier: Classifier) -> None:
             st.rerun()
 
 
-def _presets(spec: ModelSpec, classifier: Classifier) -> None:
+def _presets(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
     anchor = _one_class(classifier, "Class")
     titles = {preset.name: preset.title for preset in PRESETS}
     first = [default_preset(classifier.source).name, "paper", "fourier"]
@@ -163,7 +163,7 @@ def _presets(spec: ModelSpec, classifier: Classifier) -> None:
         **KEEP,
     )
     seeds = _seeds()
-    off = anchor is None or len(chosen) < 2
+    off = busy or anchor is None or len(chosen) < 2
     if st.button(
         "Compare", key="compare", type="primary", icon=":material/play_arrow:", disabled=off,
         width="stretch",

@@ -70,7 +70,7 @@ def _show_maps(shown, maps: list[OcclusionMap], classes: list[int], target: int)
     heats = [one.heat[place] for one, place in zip(maps, wanted, strict=True)]
     limit = max(float(np.abs(heat).max()) for heat in heats)
     st.caption(
-        f"Orange: covering this place lowers the logit (by up to {limit:.1f}); blue: it raises "
+        f"Orange: covering this place lowers the logit (by up to {limit:.2g}); blue: it raises "
         "it. One scale for all images."
     )
     columns = st.columns(min(len(heats), COLUMNS))

@@ -64,6 +64,8 @@ def _suggestions(spec: ModelSpec, classifier: Classifier, anchor: int) -> None:
         with st.container(gap="xxsmall"):
             for item in found.items:
                 _suggestion_button(item)
+        if not found.items:
+            st.caption("No class is clearly related; choose one by name.")
         for note in found.notes:
             st.caption(f":material/info: {escaped(note[:1].upper() + note[1:])}.")
     if classifier.source != "demo":

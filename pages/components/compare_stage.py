@@ -92,7 +92,7 @@ def show_comparison(ids: Sequence[str]) -> None:
         return
     section = st.segmented_control(
         "What to look at", SECTIONS, key="compare_section", default=SECTIONS[0], required=True,
-        label_visibility="collapsed",
+        label_visibility="collapsed", persist_state="session",
     )  # fmt: skip
     spec = _examiner(shown)
     classifier = load_model(spec)

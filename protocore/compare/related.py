@@ -22,15 +22,16 @@ from protocore.models.classifier import Classifier
 # Reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009): 1 / (60 + rank), summed.
 FUSION_CONSTANT = 60
 EVIDENCE_RANKS = 20  # an evidence counts for the classes it ranks this high
-MIN_CONFUSION = 0.001  # mean probability below which a class is not confused with the anchor
-SOURCES = ("weights", "prototype", "confusion")
+# What is not above these says nothing for a relation: weights at a right angle, a logit that does
+# not stand out, a mean probability of a thousandth.
+FLOORS = {"weights": 0.0, "prototype": 0.0, "confusion": 0.001}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Why a class is related to the anchor."""
 
-    source: str  # one of SOURCES
+    source: str  # one of FLOORS
     value: float  # cosine (-1..1), logit in standard deviations, or mean probability (0..1)
     rank: int  # among the other classes, from 1
 
@@ -114,12 +115,15 @@ def confusion(logits: Tensor) -> Tensor:
 def fuse(
     classifier: Classifier, anchor: int, scores: Mapping[str, Tensor]
 ) -> tuple[Suggestion, ...]:
-    """Join the rankings of several kinds of evidence, `(K,)` scores each, best class first."""
+    """Join the rankings of several kinds of evidence, `(K,)` scores each, best class first.
+
+    Classes for which no evidence is above its floor are left out.
+    """
     evidence: dict[int, list[Evidence]] = {}
     for source, values in scores.items():
         order = [i for i in values.argsort(descending=True, stable=True).tolist() if i != anchor]
         for rank, index in enumerate(order[:EVIDENCE_RANKS], start=1):
-            if source == "confusion" and values[index] < MIN_CONFUSION:
+            if not values[index] > FLOORS[source]:
                 break
             found = Evidence(source=source, value=float(values[index]), rank=rank)
             evidence.setdefault(index, []).append(found)

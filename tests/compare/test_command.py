@@ -51,8 +51,10 @@ def test_everything_is_written(model, tmp_path, capsys):
 def test_related_classes_are_listed(model, capsys):
     assert main(["compare", *model, "--related", "bee"]) == 0
     captured = capsys.readouterr()
-    lines = captured.out.splitlines()
-    assert len(lines) == 2 and all("final-layer weights: cosine" in line for line in lines)
+    weights = torch.load(model[3], weights_only=True)["classifier.1.weight"].flatten(1)
+    cosine = float(torch.cosine_similarity(weights[1], weights[0], dim=0))
+    assert cosine > 0 > float(torch.cosine_similarity(weights[1], weights[2], dim=0))
+    assert captured.out == f"0 · ant  (final-layer weights: cosine {cosine:.2f} (1st))\n"
     assert "what it excites is not known" in captured.err
 
 

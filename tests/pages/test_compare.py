@@ -1,16 +1,21 @@
 """The Compare page without a browser: every control, runs, sections, links, errors."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pages.components import shared
+from pages.components.compare_canvas import Tile, arrange
 from protocore.compare.groups import load_groups
+from protocore.errors import DivergedError
 from protocore.generation.api import generate_prototypes
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.models.loading import load_classifier
 from protocore.studio.library import SavedRun
+from tests.compare.makers import noise
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds
@@ -121,7 +126,7 @@ def test_anchor_suggestion_and_button_make_a_fair_pair(open_page):
     checked(app.selectbox(key="compare_anchor").set_value(2).run())
     settled(app)
     suggestions = [b for b in app.button if (b.key or "").startswith("suggest_")]
-    assert len(suggestions) == 3
+    assert suggestions
     assert "final-layer weights: cosine" in texts(app)
     assert "The anchor has no prototype yet" in texts(app)
     assert app.button(key="compare").disabled
@@ -144,6 +149,20 @@ def test_anchor_suggestion_and_button_make_a_fair_pair(open_page):
     press(app, "compare")
     settled(app)
     assert shared.library().count() == before and shown(app) == found
+
+
+@pytest.mark.parametrize(
+    ("groups", "seeds", "columns", "last"),
+    [(2, 3, 2, (2, 1)), (6, 1, 6, (0, 5)), (12, 2, 2, (11, 1)), (12, 1, 6, (1, 5))],
+)
+def test_two_to_twelve_classes_have_their_place(groups, seeds, columns, last):
+    tiles = [
+        Tile(image=b"", title="", badge="", group=str(group), seed=seed)
+        for group in range(groups)
+        for seed in range(seeds)
+    ]
+    places, found = arrange(tiles)
+    assert found == columns and places[-1] == last and len(set(places)) == len(tiles)
 
 
 def test_bad_seeds_are_explained(open_page):
@@ -304,8 +323,6 @@ def test_methods_of_one_class(open_page):
 
 
 def test_models_of_one_class(open_page, small_checkpoint, tmp_path):
-    import shutil
-
     twin = tmp_path / "twin.pth"
     shutil.copy(small_checkpoint.file.path, twin)
     other = type(small_checkpoint).checkpoint(
@@ -367,6 +384,39 @@ def test_a_prototype_that_is_gone_is_explained_and_forgotten(open_page):
     assert not param(app, "prototypes")
     checked(app.run())
     assert "accept a suggestion" in texts(app)
+
+
+def test_a_run_that_failed_is_explained(kept, open_page):
+    def fail(control):
+        raise DivergedError("the loss became NaN")
+
+    ids = kept([Target.of(0), Target.of(1)])
+    job = shared.engine().submit(kind="generation", title="bad", device="cpu", work=fail)
+    shared.engine().wait(job, timeout=PATIENCE)
+    app = open_page(settle=False, prototypes=",".join(ids), jobs=job)
+    assert "The loss became NaN" in texts(app)
+    assert len(viewer(app)) == 1 and param(app, "jobs") is None
+
+
+def test_an_analysis_that_failed_can_be_tried_again(open_page, tmp_path):
+    app = open_page()
+    checked(app.selectbox(key="compare_anchor").set_value(0).run())
+    settled(app)
+    checked(app.text_input(key="compare_natural").set_value(str(tmp_path / "none")).run())
+    settled(app)
+    assert f"There is no folder {tmp_path / 'none'}" in texts(app)
+    (again,) = [button for button in app.button if button.label == "Try again"]
+    folder = tmp_path / "none" / "ant"
+    folder.mkdir(parents=True)
+    for seed in range(5):
+        Image.fromarray(noise(seed)).save(folder / f"{seed}.png")
+    other = tmp_path / "none" / "bee"
+    shutil.copytree(folder, other)
+    checked(again.click().run())
+    settled(app)
+    assert not app.error
+    hints = " ".join(b.help or "" for b in app.button if (b.key or "").startswith("suggest_"))
+    assert "natural images: mean probability" in hints.replace("\\", "")
 
 
 def test_a_job_that_is_no_longer_known_is_explained(kept, open_page):

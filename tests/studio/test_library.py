@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from protocore.errors import LibraryError
-from protocore.studio import folders
 from protocore.studio.library import Filter, SavedRun
 from tests.studio import samples
 from tests.studio.samples import encoded, key, tiny_prototype, tiny_run
@@ -248,13 +247,6 @@ def test_thumbnails_are_small_and_made_once(library):
     assert library.thumbnail(prototype_id) == thumbnail
     assert thumbnail.stat().st_mtime_ns == made
     assert list(thumbnail.parent.iterdir()) == [thumbnail]
-
-
-def test_without_room_for_a_thumbnail_the_image_is_shown(library, monkeypatch):
-    run_id = library.save_run(tiny_run())
-    info = library.prototype(library.run(run_id).prototypes[0])
-    monkeypatch.setattr(folders, "write_thumbnail", full_disk)
-    assert library.thumbnail(info.id) == info.picture
 
 
 def test_usage_counts_every_file(library):

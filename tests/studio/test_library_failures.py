@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from protocore.errors import LibraryError
-from protocore.studio import database
+from protocore.studio import database, folders
 from protocore.studio.library import Filter, Library, default_home
 from tests.studio.samples import tiny_prototype, tiny_run
 
@@ -292,3 +292,10 @@ def test_many_threads_may_save_tag_and_delete(library):
     assert library.count() == 12
     assert library.count(Filter(deleted=True)) == 6
     assert set(library.facets().tags.values()) == {2}
+
+
+def test_without_room_for_a_thumbnail_the_image_is_shown(library, monkeypatch):
+    run_id = library.save_run(tiny_run())
+    info = library.prototype(library.run(run_id).prototypes[0])
+    monkeypatch.setattr(folders, "write_thumbnail", full_disk)
+    assert library.thumbnail(info.id) == info.picture
