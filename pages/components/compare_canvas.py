@@ -9,11 +9,11 @@ from pathlib import Path
 import streamlit as st
 
 from pages.components.prototype_grid import data_uri
+from protocore.compare.comparison import arrange
 from protocore.compare.edits import Box, Stroke
 from protocore.errors import SettingsError
 
 _FOLDER = Path(__file__).parent
-_MOST_COLUMNS = 6
 
 
 def _component(name: str, classes: str):
@@ -45,7 +45,7 @@ class Tile:
 
 def show_viewer(tiles: Sequence[Tile], *, key: str) -> None:
     """All images with synchronised zoom and pan, in pairs, blinking, or their difference."""
-    places, columns = arrange(tiles)
+    places, columns = arrange([(tile.group, tile.seed) for tile in tiles])
     items = [
         {
             "image": data_uri(tile.image),
@@ -59,23 +59,6 @@ def show_viewer(tiles: Sequence[Tile], *, key: str) -> None:
     groups = [tile.group for tile in tiles]
     other = next((i for i, group in enumerate(groups) if group != groups[0]), len(tiles) - 1)
     _VIEWER(key=key, data={"items": items, "columns": columns, "second": other})
-
-
-def arrange(tiles: Sequence[Tile]) -> tuple[list[tuple[int, int]], int]:
-    """Row and column of each image, and the number of columns.
-
-    Groups are columns and seeds rows while there is room for it; otherwise groups are rows.
-    """
-    groups = list(dict.fromkeys(tile.group for tile in tiles))
-    seeds = list(dict.fromkeys(tile.seed for tile in tiles))
-    if len(groups) <= _MOST_COLUMNS and len({(t.group, t.seed) for t in tiles}) == len(tiles):
-        places = [(seeds.index(t.seed), groups.index(t.group)) for t in tiles]
-        return places, len(groups)
-    if 1 < len(seeds) <= _MOST_COLUMNS and len({(t.group, t.seed) for t in tiles}) == len(tiles):
-        places = [(groups.index(t.group), seeds.index(t.seed)) for t in tiles]
-        return places, len(seeds)
-    columns = min(len(tiles), _MOST_COLUMNS)
-    return [divmod(place, columns) for place in range(len(tiles))], columns
 
 
 def draw_regions(

@@ -19,6 +19,7 @@ from protocore.models.classifier import Classifier
 from protocore.similarity.pixels import as_images
 
 MAX_COMPARED = 96  # prototypes; the plain ones and as many contrasts
+MAX_COLUMNS = 6  # images side by side
 MAX_CURVES = 10  # pairs of groups in one chart; more cannot be told apart
 
 
@@ -145,6 +146,22 @@ def _group_title(
     if "settings" in compared:
         parts.append(_settings_title(record.settings, settings))
     return " · ".join(parts)
+
+
+def arrange(places: Sequence[tuple[str, int]]) -> tuple[list[tuple[int, int]], int]:
+    """Row and column for each `(group, seed)`, and the number of columns.
+
+    Groups are columns and seeds rows while there is room for it; otherwise groups are rows. What
+    fits neither way, such as two prototypes of one group and seed, is placed in order.
+    """
+    groups, seeds = ([*dict.fromkeys(values)] for values in zip(*places, strict=True))
+    unique = len(set(places)) == len(places)
+    if unique and len(groups) <= MAX_COLUMNS:
+        return [(seeds.index(seed), groups.index(group)) for group, seed in places], len(groups)
+    if unique and 1 < len(seeds) <= MAX_COLUMNS:
+        return [(groups.index(group), seeds.index(seed)) for group, seed in places], len(seeds)
+    columns = min(len(places), MAX_COLUMNS)
+    return [divmod(place, columns) for place in range(len(places))], columns
 
 
 def target_title(record: PrototypeRecord) -> str:

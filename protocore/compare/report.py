@@ -10,7 +10,7 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-from protocore.compare.comparison import Comparison, asymmetries
+from protocore.compare.comparison import Comparison, arrange, asymmetries
 from protocore.compare.paths import Stability
 from protocore.compare.tables import png_bytes
 
@@ -57,13 +57,14 @@ def comparison_html(comparison: Comparison, charts: Sequence[str] = ()) -> str:
     """The page as text; `charts` are SVG documents of the curves over the layers."""
     matrix = comparison.matrix
     groups, seeds = comparison.groups, comparison.seeds
+    places, columns = arrange([(item.group, item.seed) for item in comparison.items])
     return _PAGE.substitute(
         title=_text("Comparison of " + ", ".join(groups)),
         examiner=_text(comparison.examiner),
-        summary=f"{len(groups)} groups, {len(seeds)} seeds.",
+        summary=f"{_count(len(groups), 'group')}, {_count(len(seeds), 'seed')}.",
         fairness=_fairness(comparison),
-        columns=max(len(seeds), 1),
-        figures="".join(_figure(comparison, place) for place in range(len(comparison.items))),
+        columns=columns,
+        figures="".join(_figure(comparison, i, place) for i, place in enumerate(places)),
         probabilities=_table(matrix.titles, matrix.labels, matrix.probabilities, "{:.3f}", True),
         onesided=_one_sided(comparison),
         logits=_table(matrix.titles, matrix.labels, matrix.logits, "{:.2f}", False),
@@ -71,6 +72,10 @@ def comparison_html(comparison: Comparison, charts: Sequence[str] = ()) -> str:
         charts="".join(f'<div class="chart">{chart}</div>' for chart in charts),
         stability=_stability(comparison.stability),
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _text(value: object) -> str:
@@ -87,12 +92,13 @@ def _fairness(comparison: Comparison) -> str:
     return f'<p class="warn">Differences may have another cause: {_text(reasons)}.</p>'
 
 
-def _figure(comparison: Comparison, place: int) -> str:
-    item, image = comparison.items[place], comparison.images[place]
+def _figure(comparison: Comparison, index: int, place: tuple[int, int]) -> str:
+    item, image = comparison.items[index], comparison.images[index]
     content = base64.b64encode(png_bytes(Image.fromarray(image))).decode()
-    top = "; ".join(f"{name} {share:.2f}" for _, name, share in comparison.matrix.top[place][:3])
+    top = "; ".join(f"{name} {share:.2f}" for _, name, share in comparison.matrix.top[index][:3])
     return (
-        f'<figure><img alt="Prototype of {_text(item.title)}" '
+        f'<figure style="grid-row:{place[0] + 1};grid-column:{place[1] + 1}">'
+        f'<img alt="Prototype of {_text(item.title)}" '
         f'src="data:image/png;base64,{content}">'
         f"<figcaption><b>{_text(item.title)}</b><br>{_text(top)}</figcaption></figure>"
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from protocore.compare.comparison import Comparison
+from protocore.compare.comparison import Comparison, arrange
 
 _MARGIN, _CAPTION = 8, 34  # pixels
 _FONT_SIZE = 14
@@ -59,21 +59,21 @@ def stability_csv(comparison: Comparison) -> str:
 
 
 def grid_image(comparison: Comparison, size: int | None = None) -> Image.Image:
-    """Groups as rows and seeds as columns, with title and probability under each image.
+    """Every image with its title and probability below, groups beside one another.
 
     `size` in pixels is the side of each image; by default that of the largest.
     """
     size = size or max(image.shape[1] for image in comparison.images)
-    groups, seeds = comparison.groups, comparison.seeds
-    width = _MARGIN + len(seeds) * (size + _MARGIN)
-    height = _MARGIN + len(groups) * (size + _CAPTION + _MARGIN)
+    places, columns = arrange([(item.group, item.seed) for item in comparison.items])
+    width = _MARGIN + columns * (size + _MARGIN)
+    height = _MARGIN + (max(row for row, _ in places) + 1) * (size + _CAPTION + _MARGIN)
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(_FONT_SIZE)
     column_of = {index: place for place, index in enumerate(comparison.matrix.classes)}
     for place, (item, image) in enumerate(zip(comparison.items, comparison.images, strict=True)):
-        left = _MARGIN + seeds.index(item.seed) * (size + _MARGIN)
-        top = _MARGIN + groups.index(item.group) * (size + _CAPTION + _MARGIN)
+        left = _MARGIN + places[place][1] * (size + _MARGIN)
+        top = _MARGIN + places[place][0] * (size + _CAPTION + _MARGIN)
         picture = Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS)
         sheet.paste(picture, (left, top))
         seen = comparison.matrix.probabilities[place, column_of[item.class_index]]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from protocore.compare.comparison import (
+    arrange,
     asymmetries,
     compare,
     describe,
@@ -138,3 +139,17 @@ def test_every_model_sees_every_image():
         [np.exp(third) / (4 * np.exp(third)), np.exp(10) / (np.exp(10) + 3)],
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("groups", "seeds", "columns", "last"),
+    [(2, 3, 2, (2, 1)), (6, 1, 6, (0, 5)), (12, 2, 2, (11, 1)), (12, 1, 6, (1, 5))],
+)
+def test_two_to_twelve_classes_have_their_place(groups, seeds, columns, last):
+    wanted = [(str(group), seed) for group in range(groups) for seed in range(seeds)]
+    places, found = arrange(wanted)
+    assert found == columns and places[-1] == last and len(set(places)) == len(wanted)
+
+
+def test_two_prototypes_of_one_group_and_seed_both_have_a_place():
+    assert arrange([("a", 0), ("a", 0), ("b", 0)]) == ([(0, 0), (0, 1), (0, 2)], 3)

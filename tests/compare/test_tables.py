@@ -47,6 +47,7 @@ def test_the_grid_holds_every_image_at_its_place():
     sheet = np.asarray(grid_image(comparison, size=16))
     assert sheet.shape == (8 + 2 * (16 + 34 + 8), 8 + 2 * (16 + 8), 3)
     np.testing.assert_array_equal(sheet[8:24, 8:24], comparison.images[0])
+    np.testing.assert_array_equal(sheet[8:24, 32:48], comparison.images[2])  # beside, same seed
     np.testing.assert_array_equal(sheet[66:82, 32:48], comparison.images[3])
     assert Image.open(io.BytesIO(png_bytes(grid_image(comparison)))).size == (56, 124)
 

@@ -8,7 +8,6 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pages.components import shared
-from pages.components.compare_canvas import Tile, arrange
 from protocore.compare.groups import load_groups
 from protocore.errors import DivergedError
 from protocore.generation.api import generate_prototypes
@@ -149,20 +148,6 @@ def test_anchor_suggestion_and_button_make_a_fair_pair(open_page):
     press(app, "compare")
     settled(app)
     assert shared.library().count() == before and shown(app) == found
-
-
-@pytest.mark.parametrize(
-    ("groups", "seeds", "columns", "last"),
-    [(2, 3, 2, (2, 1)), (6, 1, 6, (0, 5)), (12, 2, 2, (11, 1)), (12, 1, 6, (1, 5))],
-)
-def test_two_to_twelve_classes_have_their_place(groups, seeds, columns, last):
-    tiles = [
-        Tile(image=b"", title="", badge="", group=str(group), seed=seed)
-        for group in range(groups)
-        for seed in range(seeds)
-    ]
-    places, found = arrange(tiles)
-    assert found == columns and places[-1] == last and len(set(places)) == len(tiles)
 
 
 def test_bad_seeds_are_explained(open_page):
