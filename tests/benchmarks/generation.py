@@ -1,6 +1,6 @@
 """How fast and how lean generation is: ratios from one run, the variants in turns.
 
-    python tests/benchmarks/generation.py [--models ...] [--steps 10] [--rounds 7] [--quick | --busy]
+    python tests/benchmarks/generation.py [--models ...] [--steps 10] [--rounds 7] [--quick]
 
 Prints for each network, with one image of 224 pixels and the paper's settings:
 - milliseconds per step of the naive loop, of torch-lucent, and of Protocore in float32 and in
