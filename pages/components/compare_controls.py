@@ -59,6 +59,7 @@ def adopt(prototype_ids: Sequence[str]) -> None:
         return  # its files have gone; the page says so where the model is needed
     state = st.session_state
     classes = list(dict.fromkeys(record.class_index for record in records))
+    state["compare_what"] = "classes"
     state["compare_anchor"], state["compare_classes"] = classes[0], classes[1:]
     state["compare_seeds"] = ", ".join(str(s) for s in dict.fromkeys(r.seed for r in records))
     apply_settings(records[0].settings)
@@ -75,16 +76,7 @@ def _classes(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
     seeds = _seeds()
     place = st.container()
     settings, preset = _settings(classifier)
-    clicked = place.button(
-        "Compare",
-        key="compare",
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=busy or not chosen,
-        width="stretch",
-        shortcut="Ctrl+Enter",
-    )
-    if clicked:
+    if _compare_button(place, busy or not chosen):
         with errors_shown():
             targets = plan_targets(classifier, [anchor, *chosen], read_seeds(seeds))
             part = Part(
@@ -96,6 +88,27 @@ def _classes(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
 
 
 def _models(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
+    links = _model_list(spec)
+    anchor = _one_class(classifier, "Class")
+    seeds = _seeds()
+    place = st.container()
+    settings, preset = _settings(classifier)
+    if _compare_button(place, busy or anchor is None or len(links) < 2):
+        with errors_shown():
+            specs = [ModelSpec.from_link(added) for added in links]
+            classifiers = [load_model(one) for one in specs]
+            check_same_labels([*classifiers, classifier])
+            targets = tuple(Target.of(anchor, seed) for seed in read_seeds(seeds))
+            parts = [
+                Part(spec=one, classifier=c, targets=targets, settings=settings, preset=preset)
+                for one, c in zip(specs, classifiers, strict=True)
+            ]
+            start(parts, f"{classifier.class_names[anchor]} · {len(parts)} models")
+            st.rerun()
+
+
+def _model_list(spec: ModelSpec) -> list[str]:
+    """Links of the models to compare, with buttons to add the chosen one and to remove any."""
     links: list[str] = st.session_state.setdefault("compare_models", [])
     link = spec.to_link()
     st.button(
@@ -110,7 +123,7 @@ def _models(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
     )
     for place, added in enumerate(links):
         st.button(
-            ModelSpec.from_link(added).title,
+            _model_title(added),
             key=f"compare_remove_{place}",
             icon=":material/close:",
             on_click=links.remove,
@@ -118,30 +131,39 @@ def _models(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
             help="Remove from the comparison",
             width="stretch",
         )
-    anchor = _one_class(classifier, "Class")
-    seeds = _seeds()
-    place = st.container()
-    settings, preset = _settings(classifier)
-    off = busy or anchor is None or len(links) < 2
-    if place.button(
-        "Compare", key="compare", type="primary", icon=":material/play_arrow:", disabled=off,
-        width="stretch",
-    ):  # fmt: skip
-        with errors_shown():
-            specs = [ModelSpec.from_link(added) for added in links]
-            classifiers = [load_model(one) for one in specs]
-            check_same_labels([*classifiers, classifier])
-            targets = tuple(Target.of(anchor, seed) for seed in read_seeds(seeds))
-            parts = [
-                Part(spec=one, classifier=c, targets=targets, settings=settings, preset=preset)
-                for one, c in zip(specs, classifiers, strict=True)
-            ]
-            start(parts, f"{classifier.class_names[anchor]} · {len(parts)} models")
-            st.rerun()
+    return links
+
+
+def _model_title(link: str) -> str:
+    try:
+        return ModelSpec.from_link(link).title
+    except ProtocoreError:  # its file has gone; the button still removes it
+        return f"{link} (missing)"
 
 
 def _presets(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
     anchor = _one_class(classifier, "Class")
+    chosen, steps = _preset_list(classifier)
+    seeds = _seeds()
+    if _compare_button(st.container(), busy or anchor is None or len(chosen) < 2):
+        with errors_shown():
+            targets = tuple(Target.of(anchor, seed) for seed in read_seeds(seeds))
+            parts = [
+                Part(
+                    spec=spec,
+                    classifier=classifier,
+                    targets=targets,
+                    settings=_with_steps(find_preset(name).settings, steps),
+                    preset="" if steps else name,
+                )
+                for name in chosen
+            ]
+            start(parts, f"{classifier.class_names[anchor]} · {len(parts)} methods")
+            st.rerun()
+
+
+def _preset_list(classifier: Classifier) -> tuple[list[str], int]:
+    """Names of presets, and the steps for all of them; 0: each its own."""
     titles = {preset.name: preset.title for preset in PRESETS}
     first = [default_preset(classifier.source).name, "paper", "fourier"]
     st.session_state.setdefault("compare_presets", first)
@@ -162,26 +184,19 @@ def _presets(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
         help="0: as many as each preset says.",
         **KEEP,
     )
-    seeds = _seeds()
-    off = busy or anchor is None or len(chosen) < 2
-    if st.button(
-        "Compare", key="compare", type="primary", icon=":material/play_arrow:", disabled=off,
+    return chosen, int(steps)
+
+
+def _compare_button(place, disabled: bool) -> bool:
+    return place.button(
+        "Compare",
+        key="compare",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=disabled,
         width="stretch",
-    ):  # fmt: skip
-        with errors_shown():
-            targets = tuple(Target.of(anchor, seed) for seed in read_seeds(seeds))
-            parts = [
-                Part(
-                    spec=spec,
-                    classifier=classifier,
-                    targets=targets,
-                    settings=_with_steps(find_preset(name).settings, int(steps)),
-                    preset="" if steps else name,
-                )
-                for name in chosen
-            ]
-            start(parts, f"{classifier.class_names[anchor]} · {len(parts)} methods")
-            st.rerun()
+        shortcut="Ctrl+Enter",
+    )
 
 
 def _with_steps(settings: GenerationSettings, steps: int) -> GenerationSettings:

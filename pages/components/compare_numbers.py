@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from pages.components.shared import escaped
-from protocore.compare.comparison import Comparison, asymmetries, parting_lines
+from protocore.compare.comparison import ClassMatrix, Comparison, asymmetries, parting_lines
 from protocore.compare.paths import part
 from protocore.compare.report import comparison_html
 from protocore.compare.tables import (
@@ -53,17 +53,7 @@ def show_numbers(comparison: Comparison) -> None:
                 f"reverse is {one.first_in_second:.2f}."
             )
     with st.expander("Likeliest classes of each prototype", icon=":material/leaderboard:"):
-        st.dataframe(
-            [
-                {"prototype": title}
-                | {
-                    f"{rank}.": f"{name} {share:.2f}"
-                    for rank, (_, name, share) in enumerate(top, 1)
-                }
-                for title, top in zip(matrix.titles, matrix.top, strict=True)
-            ],
-            hide_index=True,
-        )
+        st.dataframe(_top_rows(matrix), hide_index=True)
     st.download_button(
         "CSV",
         data=lambda: matrix_csv(comparison, values),
@@ -72,6 +62,14 @@ def show_numbers(comparison: Comparison) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def _top_rows(matrix: ClassMatrix) -> list[dict[str, str]]:
+    return [
+        {"prototype": title}
+        | {f"{rank}.": f"{name} {share:.2f}" for rank, (_, name, share) in enumerate(top, 1)}
+        for title, top in zip(matrix.titles, matrix.top, strict=True)
+    ]
 
 
 def show_transfer(titles: list[str], models: list[str], values: np.ndarray) -> None:

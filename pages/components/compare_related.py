@@ -9,17 +9,13 @@ from pages.components.compare_jobs import analysis
 from pages.components.shared import errors_shown, escaped, library
 from protocore.compare.fairness import MAX_CLASSES
 from protocore.compare.groups import delete_group, load_groups, save_group
-from protocore.compare.related import Suggestions, suggest
-from protocore.errors import NaturalReferenceError
+from protocore.compare.related import Suggestions, natural_images, suggest
 from protocore.generation.settings import Target
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
-from protocore.similarity.image_sets import open_folder
-from protocore.similarity.sources import demo_reference, reference_from_set
 from protocore.studio.library import Filter
 
 SUGGESTIONS = 5
-NATURAL_IMAGES = 40  # enough to see a confusion of a few percent
 PROTOTYPES = 4  # of the anchor, the newest
 KEEP = {"persist_state": "session"}
 
@@ -53,7 +49,7 @@ def _suggestions(spec: ModelSpec, classifier: Classifier, anchor: int) -> None:
         images = [shelf.load_prototype(i).image for i in prototypes]
         same_size = [image for image in images if image.shape == images[0].shape]
         stack = np.stack(same_size) if same_size else None
-        natural = _natural_images(classifier, anchor, folder)
+        natural = natural_images(classifier, anchor, folder)
         return suggest(classifier, anchor, prototypes=stack, natural=natural, count=SUGGESTIONS)
 
     key = "|".join((classifier.identity, str(anchor), folder, *prototypes))
@@ -111,19 +107,6 @@ def _prototypes_of(classifier: Classifier, anchor: int) -> list[str]:
         if plain and record.weight_hash == classifier.weight_hash:
             found.append(info.id)
     return found[:PROTOTYPES]
-
-
-def _natural_images(classifier: Classifier, anchor: int, folder: str) -> np.ndarray | None:
-    """Natural images of the class, where there are some; a named folder must have them."""
-    if folder:
-        images = open_folder(folder)
-        return reference_from_set(images, classifier, anchor, count=NATURAL_IMAGES).same
-    if classifier.source != "demo":
-        return None
-    try:
-        return demo_reference(classifier, anchor, count=NATURAL_IMAGES).same
-    except NaturalReferenceError:
-        return None
 
 
 def _groups(classifier: Classifier, classes: list[int]) -> None:

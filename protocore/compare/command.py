@@ -9,7 +9,7 @@ from pathlib import Path
 
 from protocore.compare.comparison import Comparison, compare, parting_lines
 from protocore.compare.fairness import plan_targets
-from protocore.compare.related import suggest
+from protocore.compare.related import natural_images, suggest
 from protocore.compare.report import comparison_html
 from protocore.compare.tables import (
     grid_image,
@@ -46,6 +46,9 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--classes", metavar="A,B", help="indices or exact names, with commas")
     what.add_argument("--related", metavar="CLASS", help="list the classes related to this one")
+    parser.add_argument(
+        "--images", metavar="DIR", help="with --related: natural images, one subfolder per class"
+    )
     parser.add_argument("--seeds", default="0", metavar="0,1", help="with commas (default: 0)")
     parser.add_argument("--out", type=Path, metavar="DIR")
     parser.add_argument(
@@ -58,7 +61,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
 def run_compare(args: argparse.Namespace) -> int:
     """List related classes, or generate, compare and write."""
     if args.related is not None:
-        return _list_related(classifier_from_args(args), args.related)
+        return _list_related(classifier_from_args(args), args.related, args.images)
     if args.out is None:
         raise SettingsError("--classes needs --out: the folder for the comparison")
     settings_from_args(args, "")  # what is wrong with them is said before a model is loaded
@@ -119,8 +122,10 @@ def write_comparison(
     return written
 
 
-def _list_related(classifier: Classifier, query: str) -> int:
-    found = suggest(classifier, classifier.find_class(query))
+def _list_related(classifier: Classifier, query: str, folder: str | None) -> int:
+    anchor = classifier.find_class(query)
+    natural = natural_images(classifier, anchor, folder)
+    found = suggest(classifier, anchor, natural=natural)
     for item in found.items:
         print(f"{item.label}  ({item.reason})")
     for note in found.notes:

@@ -50,19 +50,15 @@ def occlusion_map(
     height, width = _check_image(image)
     patch = patch or max(1, round(width * PATCH_SHARE))
     stride = stride or max(1, patch // 2)
-    _check_sizes(patch, stride, min(height, width))
-    if how not in COVERS:
-        raise SettingsError(f"cover must be one of {', '.join(COVERS)}, got {how!r}")
+    _check_settings(patch, stride, how, min(height, width))
     chosen = [classifier.find_class(index) for index in classes]
     tops, lefts = _starts(height, patch, stride), _starts(width, patch, stride)
     places = [(top, left) for top in tops for left in lefts]
     whole = image_logits(classifier, np.stack([image]))[0, chosen].numpy()
     rows = []
     for first in range(0, len(places), _BATCH):
-        covered = [
-            cover(image, _patch_mask(height, width, place, patch), how)
-            for place in places[first : first + _BATCH]
-        ]
+        masks = (_patch_mask(image, place, patch) for place in places[first : first + _BATCH])
+        covered = [cover(image, mask, how) for mask in masks]
         rows.append(image_logits(classifier, np.stack(covered))[:, chosen].numpy())
         if progress is not None:
             progress(min(first + _BATCH, len(places)), len(places))
@@ -85,7 +81,9 @@ def _check_image(image: np.ndarray) -> tuple[int, int]:
     return image.shape[:2]
 
 
-def _check_sizes(patch: int, stride: int, side: int) -> None:
+def _check_settings(patch: int, stride: int, how: str, side: int) -> None:
+    if how not in COVERS:
+        raise SettingsError(f"cover must be one of {', '.join(COVERS)}, got {how!r}")
     if not 1 <= patch <= side:
         raise SettingsError(f"the patch must be between 1 and {side} pixels, got {patch}")
     if not 1 <= stride <= patch:
@@ -101,8 +99,8 @@ def _starts(length: int, patch: int, stride: int) -> list[int]:
     return starts if starts[-1] == length - patch else [*starts, length - patch]
 
 
-def _patch_mask(height: int, width: int, place: tuple[int, int], patch: int) -> np.ndarray:
-    mask = np.zeros((height, width), dtype=bool)
+def _patch_mask(image: np.ndarray, place: tuple[int, int], patch: int) -> np.ndarray:
+    mask = np.zeros(image.shape[:2], dtype=bool)
     mask[place[0] : place[0] + patch, place[1] : place[1] + patch] = True
     return mask
 

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from protocore.compare.head import class_weights, cosine_similarities
-from protocore.errors import ModelError
+from protocore.errors import ModelError, NaturalReferenceError
 from protocore.generation.recording import image_logits
 from protocore.models.classifier import Classifier
+from protocore.similarity.image_sets import open_folder
+from protocore.similarity.sources import demo_reference, reference_from_set
 
 # Reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009): 1 / (60 + rank), summed.
 FUSION_CONSTANT = 60
 EVIDENCE_RANKS = 20  # an evidence counts for the classes it ranks this high
+NATURAL_IMAGES = 40  # enough to see a confusion of a few percent
 # What is not above these says nothing for a relation: weights at a right angle, a logit that does
 # not stand out, a mean probability of a thousandth.
 FLOORS = {"weights": 0.0, "prototype": 0.0, "confusion": 0.001}
@@ -98,6 +102,25 @@ def suggest(
         scores["confusion"] = confusion(image_logits(classifier, natural))
     items = fuse(classifier, anchor, scores)[:count]
     return Suggestions(anchor=anchor, items=items, notes=tuple(notes))
+
+
+def natural_images(
+    classifier: Classifier, anchor: int, folder: str | Path | None = None
+) -> np.ndarray | None:
+    """Natural images `(N, S, S, 3)` of a class: from a folder, or else of the demo world.
+
+    None when no folder is given and the demo world does not have the class. Raises
+    NaturalReferenceError for a folder that has no images of it.
+    """
+    if folder:
+        images = open_folder(folder)
+        return reference_from_set(images, classifier, anchor, count=NATURAL_IMAGES).same
+    if classifier.source != "demo":
+        return None
+    try:
+        return demo_reference(classifier, anchor, count=NATURAL_IMAGES).same
+    except NaturalReferenceError:
+        return None
 
 
 def excitation(logits: Tensor) -> Tensor:

@@ -3,9 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from protocore.compare.related import confusion, excitation, fuse, ordinal, suggest
-from protocore.errors import UnknownClassError
+from protocore.compare.related import (
+    NATURAL_IMAGES,
+    confusion,
+    excitation,
+    fuse,
+    natural_images,
+    ordinal,
+    suggest,
+)
+from protocore.demo.network import CLASS_NAMES, build_network
+from protocore.errors import NaturalReferenceError, UnknownClassError
+from protocore.models.classifier import Classifier
 from tests.compare.makers import colours, headless, quadrants
 
 # Class 1 is nearest to class 0 by weights, class 2 is the opposite, class 3 is orthogonal.
@@ -74,3 +85,21 @@ def test_ordinals():
     assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
     ]  # fmt: skip
+
+
+def test_natural_images_come_from_a_folder_or_the_demo_world(tmp_path):
+    classifier = quadrants()
+    assert natural_images(classifier, 0) is None
+    for name in ("top left", "top right"):
+        (tmp_path / name).mkdir()
+        for level in range(6):
+            flat = np.full((16, 16, 3), 10 * level + 100 * (name == "top left"), dtype=np.uint8)
+            Image.fromarray(flat).save(tmp_path / name / f"{level}.png")
+    found = natural_images(classifier, 0, tmp_path)
+    assert sorted(found[:, 0, 0, 0].tolist()) == [100, 110, 120, 130, 140, 150]
+    with pytest.raises(NaturalReferenceError, match="has no images of class 3 · bottom right"):
+        natural_images(classifier, 3, tmp_path)
+    demo = Classifier.from_module(
+        build_network(), class_names=CLASS_NAMES, input_size=96, source="demo"
+    )
+    assert natural_images(demo, 2).shape == (NATURAL_IMAGES, 96, 96, 3)
