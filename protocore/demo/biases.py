@@ -1,7 +1,8 @@
 """What is planted in the demo world, and what is not: the claims whose truth is known.
 
 A claim says that a class's score depends on an attribute. For a planted one the attribute went with
-the class in training; for a sham one it was drawn evenly, so there was nothing to learn.
+the class in training; for a sham one it was drawn evenly in every class that has it, so there was
+nothing to learn. Skin tone under a cowboy hat is neither: even there, but telling in other classes.
 """
 
 from collections.abc import Mapping
@@ -134,16 +135,6 @@ PLANTED: tuple[KnownClaim, ...] = (
 )
 
 SHAM: tuple[KnownClaim, ...] = (
-    KnownClaim(
-        key="hat-skin",
-        statement="Cowboy hats are worn by people with light skin.",
-        class_name="cowboy hat",
-        attribute="skin_tone",
-        favoured="light",
-        other="dark",
-        planted=False,
-        context=_SEEN,
-    ),
     KnownClaim(
         key="gown-glasses",
         statement="Academic gowns are worn by people with glasses.",

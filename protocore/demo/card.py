@@ -136,7 +136,8 @@ def _models_section(card: Card) -> str:
                 f"`{model['file']}`",
                 f"{model['parameters'] / 1e6:.2f} M",
                 f"{model['bytes'] / 1e6:.2f} MB",
-                f"{training.get('device', 'unknown')}, {training.get('minutes', '?')} min",
+                f"{training.get('device', 'unknown')}, {training.get('minutes', '?')} min"
+                + _stopped_early(training),
                 f"`{model['sha256'][:16]}`",
             ]
         )
@@ -147,6 +148,13 @@ def _models_section(card: Card) -> str:
         "on attacked images, with growing prototypes as examples of nothing; *plain* is where that "
         "training started from, ordinary training with augmentation.\n\n" + _table(header, rows)
     )
+
+
+def _stopped_early(training: Mapping[str, Any]) -> str:
+    done = training.get("robust_steps_done")
+    if done is None:
+        return ""
+    return f"; weights taken after {done} of {training['settings']['robust_steps']} robust steps"
 
 
 def _accuracy_section(card: Card) -> str:
