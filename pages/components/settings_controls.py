@@ -33,6 +33,7 @@ def apply_settings(settings: GenerationSettings) -> None:
         "learning_rate": settings.learning_rate,
         "baseline_steps": settings.baseline_steps,
         "averaging": settings.averaging,
+        "probability_floor": settings.probability_floor,
         "fill": settings.fill,
         "penalty": settings.hf_penalty,
         "image_size": settings.image_size if settings.image_size in IMAGE_SIZES else None,
@@ -185,6 +186,16 @@ def _advanced_controls(running: bool) -> dict:
         help="Shows the average of about the last so many images: removes flicker and grain.",
         **KEEP,
     )
+    floor = st.slider(
+        "Probability floor :gray[· paper 0]",
+        0.0,
+        0.99,
+        step=0.01,
+        key="probability_floor",
+        help="Where the class's probability falls below it, the smoothing gives way, for each "
+        "prototype by itself. 0: never.",
+        **KEEP,
+    )
     penalty = st.selectbox(
         "High-frequency penalty",
         PENALTIES,
@@ -233,6 +244,7 @@ def _advanced_controls(running: bool) -> dict:
     return {
         "learning_rate": rate,
         "averaging": int(averaging),
+        "probability_floor": floor,
         "hf_penalty": penalty,
         "fill": fill,
         "baseline_steps": int(baseline),

@@ -61,6 +61,7 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--hf-weight-end", type=float, help="at the last step")
     group.add_argument("--hf-penalty", choices=PENALTIES)
     group.add_argument("--averaging", type=int, metavar="STEPS")
+    group.add_argument("--probability-floor", type=float, metavar="P")
     group.add_argument("--image-size", type=int, metavar="PIXELS")
     group.add_argument("--parametrisation", choices=PARAMETRISATIONS)
     group.add_argument("--precision", choices=PRECISIONS)

@@ -23,6 +23,9 @@ from protocore.models.classifier import Classifier
 
 ADAM_BETAS = (0.9, 0.999)  # Kingma and Ba, 2015; the paper says "Adam" and gives the rate alone
 ADAM_EPSILON = 1e-8
+PROBE_EVERY = 4  # steps between two looks at the probability, for probability_floor
+HF_GIVES_WAY = 0.75  # factor on the share of the weight at each look below the floor
+HF_COMES_BACK = 1.1  # and above it; slower, so that the class does not flicker
 FIXED_WHILE_RUNNING = ("baseline_steps", "image_size", "parametrisation", "precision")
 _VIEWS_PER_PASS_CPU = 4  # views per forward pass; more do not pay on CPU (benchmark)
 _VIEWS_PER_PASS_GPU = 4096  # as many as fit; halved when they do not
@@ -145,6 +148,8 @@ class _Problem:
         self._mean = classifier.mean
         self._weights = losses.target_weights(targets, classifier.num_classes).to(self._device)
         self._classes = torch.tensor([t.class_index for t in targets], device=self._device)
+        # A target that is to be avoided has no probability to keep up.
+        self._wanted = torch.tensor([t.weights[0][1] > 0 for t in targets], device=self._device)
         self._mixed = self._device.type != "cpu"
         self._views_per_pass = _VIEWS_PER_PASS_GPU if self._mixed else _VIEWS_PER_PASS_CPU
 
@@ -160,7 +165,22 @@ class _Problem:
         _adam_(state, gradient, settings.learning_rate)
         self._parametrisation.constrain_(state.parameters)
         _average_(state, 0 if baseline else settings.averaging)
+        if not baseline and settings.probability_floor and (state.step + 1) % PROBE_EVERY == 0:
+            self._give_way_(state, settings.probability_floor)
         return measured
+
+    @torch.no_grad()
+    def _give_way_(self, state: GenerationState, floor: float) -> None:
+        """Lower the share of the high-frequency weight where the class is lost, else raise it.
+
+        How much smoothing a class bears differs from class to class and from model to model; this
+        finds it for each prototype. Measured on the image itself, without transform.
+        """
+        images = self._parametrisation.images(state.parameters)
+        parts = [self.network(part) for part in images.split(self._views_per_pass)]
+        probability = torch.cat(parts).softmax(dim=1).gather(1, self._classes[:, None])[:, 0]
+        lost = (probability < floor) & self._wanted
+        state.hf_share.mul_(torch.where(lost, HF_GIVES_WAY, HF_COMES_BACK)).clamp_(max=1.0)
 
     def _gradient(self, state, settings, matrices: Tensor, *, baseline: bool):
         """Gradient of the summed losses in the parameters, and what was measured on the way."""
@@ -169,7 +189,7 @@ class _Problem:
         hf_loss = losses.high_frequency(images, settings.hf_penalty)
         objective, probability, image_gradient = self._views(images, matrices, settings, baseline)
         weight = 0.0 if baseline else settings.hf_weight_at(state.step)
-        total = (images * image_gradient).sum() + weight * hf_loss.sum()
+        total = (images * image_gradient).sum() + (weight * state.hf_share * hf_loss).sum()
         (gradient,) = torch.autograd.grad(total, parameters)
         measured = {"logit": objective, "probability": probability, "hf_loss": hf_loss}
         return gradient, {name: value.detach().cpu() for name, value in measured.items()}

@@ -34,6 +34,7 @@ PRESETS = (
             hf_weight=500.0,
             hf_weight_end=4000.0,
             averaging=32,
+            probability_floor=0.95,
         ),
     ),
     Preset(

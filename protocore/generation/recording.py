@@ -22,7 +22,7 @@ from protocore.generation.prototype import (
 from protocore.generation.settings import GenerationSettings, Target, prototype_key
 from protocore.models.classifier import Classifier
 
-FRAMES_PER_RUN = 64  # for the frame slider and the animation
+FRAMES_PER_RUN = 64  # at most, and the first; for the frame slider and the animation
 FRAME_QUALITY = 90  # JPEG; about 15 kB per frame at 224 px
 _TOP_CLASSES = 5
 _IMAGES_PER_PASS = 8  # when measuring finished images
@@ -59,7 +59,7 @@ class Recording:
             curve["step"].append(snapshot.step)
             for name in CURVES:
                 curve[name].append(float(getattr(snapshot, name)[row]))
-        every = max(1, snapshot.total // FRAMES_PER_RUN)
+        every = -(-snapshot.total // FRAMES_PER_RUN)  # rounded up
         if snapshot.step % every == 0 or snapshot.step in (1, snapshot.total):
             self.keep_last_frame()
 

@@ -16,7 +16,14 @@ from protocore.generation.settings import GenerationSettings, Target
 
 # torch's generator looks at the lowest 32 bits of a seed alone; these are the golden ratio's.
 _TRANSFORMS = 0x9E3779B9
-_TENSORS = ("parameters", "first_moment", "second_moment", "average", "random_states")
+_TENSORS = (
+    "parameters",
+    "first_moment",
+    "second_moment",
+    "average",
+    "hf_share",
+    "random_states",
+)
 
 
 @dataclass(kw_only=True)
@@ -28,6 +35,7 @@ class GenerationState:
     first_moment: Tensor  # Adam's m, shape of parameters
     second_moment: Tensor  # Adam's v, shape of parameters
     average: Tensor  # average of the iterates, shape of parameters
+    hf_share: Tensor  # (N,) of the high-frequency weight that holds, 0..1; see probability_floor
     generators: list[torch.Generator]  # one per target, draws its transforms
     updates: int = 0  # since the moments were last cleared
     baseline_step: int = 0  # steps of stage 1 taken
@@ -52,6 +60,7 @@ class GenerationState:
             first_moment=torch.zeros_like(parameters),
             second_moment=torch.zeros_like(parameters),
             average=parameters.clone(),
+            hf_share=torch.ones(len(targets), device=device),
             # An own sequence for the transforms, so that it does not depend on the image size.
             generators=[torch.Generator().manual_seed(t.seed ^ _TRANSFORMS) for t in targets],
         )

@@ -62,7 +62,8 @@ def test_changes_are_kept_with_the_first_step_they_held_for(classifier):
     ("steps", "stop_after", "expected"),
     [
         (5, None, [1, 2, 3, 4, 5]),
-        (200, 102, [1, *range(3, 100, 3), 100]),  # stopped in step 100, not a multiple of 3
+        (64, None, [*range(1, 65)]),
+        (200, 2 + 101, [1, *range(4, 101, 4), 101]),  # stopped at no multiple of 4
         (128, 2 + 6, [1, 2, 4, 6]),
     ],
 )

@@ -176,7 +176,8 @@ def test_a_key_differs_with_everything_that_changes_the_image():
         "steps": 9, "learning_rate": 0.1, "baseline_steps": 9, "scale": (0.8, 1.3),
         "rotation": 9.0, "translation": (0.1, 0.5), "fill": "grey", "transforms_per_step": 2,
         "hf_weight": 9.0, "hf_weight_end": 9.0, "hf_penalty": "squared", "averaging": 9,
-        "image_size": 99, "parametrisation": "fourier", "precision": "float32",
+        "probability_floor": 0.5, "image_size": 99, "parametrisation": "fourier",
+        "precision": "float32",
     }  # fmt: skip
     assert set(changed) == {field.name for field in dataclasses.fields(GenerationSettings)}
     requests += [("id", Target.of(1), PAPER.replace(**{k: v})) for k, v in changed.items()]
