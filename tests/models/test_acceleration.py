@@ -200,7 +200,10 @@ def test_the_classifier_keeps_its_own_weights(classifier):
 
 
 def test_a_vision_transformer_works():
-    network = shaken(models.vit_b_32, image_size=64)
+    network = shaken(
+        models.VisionTransformer, image_size=64, patch_size=16, num_layers=2, num_heads=2,
+        hidden_dim=32, mlp_dim=64,
+    )  # fmt: skip
     nn.init.normal_(network.heads.head.weight)  # torchvision starts with zeros
     classifier = Classifier.from_module(network, input_size=64)
     fast = FastNetwork(classifier)
