@@ -76,6 +76,11 @@ def _part(spec: ModelSpec, classifier: Classifier, shown, kind: str, wish: tuple
 
 def _one_setting(records) -> GenerationSettings:
     settings = list(dict.fromkeys(record.settings for record in records))
+    if not settings:
+        raise SettingsError(
+            "none of the shown prototypes was made with this model's present weights; make them "
+            "again with the button on the left"
+        )
     if len(settings) != 1:
         raise SettingsError(
             f"the shown prototypes were made with {len(settings)} different settings; show those "

@@ -96,6 +96,7 @@ def show_comparison(ids: Sequence[str]) -> None:
     )  # fmt: skip
     spec = _examiner(shown)
     classifier = load_model(spec)
+    _other_weights(classifier, shown)
     if section == "Contrast":
         show_contrast(spec, classifier, shown)
     elif section == "Where":
@@ -177,6 +178,16 @@ def _examiner(shown: Shown) -> ModelSpec:
             help="The model whose logits and layers are read, for all images alike.",
         )
     return ModelSpec.from_link(link)
+
+
+def _other_weights(classifier: Classifier, shown: Shown) -> None:
+    hashes = {prototype.record.weight_hash for prototype in shown.prototypes}
+    if classifier.weight_hash not in hashes:
+        st.warning(
+            f"These prototypes were made with other weights than {escaped(classifier.title)} has "
+            "now: the numbers below are what the present weights say of them.",
+            icon=":material/warning:",
+        )
 
 
 def _chosen_layer_set() -> str:

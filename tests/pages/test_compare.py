@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+import torchvision
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -229,6 +231,32 @@ def test_a_contrast_of_a_class_with_itself_is_explained(pair):
     checked(pair.selectbox(key="contrast_B").set_value(0).run())
     press(pair, "contrast_make")
     assert "A contrast needs two different classes, got 0 twice" in texts(pair)
+
+
+def test_prototypes_of_weights_that_have_changed_are_said_to_be(
+    open_page, small_checkpoint, tmp_path
+):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = torchvision.models.squeezenet1_1(num_classes=4)
+    torch.save(network.state_dict(), tmp_path / "new.pth")
+    new = type(small_checkpoint).checkpoint(
+        "squeezenet1_1",
+        tmp_path / "new.pth",
+        class_names=small_checkpoint.names_file.path,
+        input_size=64,
+        device="cpu",
+    )
+    old = generate_prototypes(
+        load_classifier(small_checkpoint), [Target.of(0), Target.of(1)], QUICK
+    )
+    run = SavedRun(title="old", prototypes=old, model_link=new.to_link())
+    ids = shared.library().run(shared.library().save_run(run)).prototypes
+    app = open_page(prototypes=",".join(ids))
+    assert "These prototypes were made with other weights than squeezenet1_1" in texts(app)
+    section(app, "Contrast")
+    press(app, "contrast_make")
+    assert "None of the shown prototypes was made with this model's present weights" in texts(app)
 
 
 def test_where(pair):
