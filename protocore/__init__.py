@@ -1,5 +1,11 @@
 """Protocore: find out what an image classifier has learned."""
 
+import os
+
+# Read once, when torch is loaded. Threads that spin while they wait starve each other as soon as
+# a page or a second job runs beside a generation.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from protocore.errors import ProtocoreError
 from protocore.generation import (
     GenerationSettings,

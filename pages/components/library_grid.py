@@ -18,7 +18,10 @@ from protocore.studio.jobs import JobEngine, JobView
 from protocore.studio.library import Library
 
 GENERATE = "pages/1_Generate.py"
-JOB_PAGES = {"generation": GENERATE}  # kind of job -> page that reattaches with ?job=id
+JOB_PAGES = {  # kind of job -> page that reattaches with ?job=id
+    "generation": GENERATE,
+    "similarity": "pages/2_Path_Similarity.py",
+}
 PER_PAGE = 24
 CARD_WIDTH = 170  # pixels at least; six cards in a row on a laptop
 JOB_REFRESH = 1.0  # seconds

@@ -26,8 +26,6 @@ from protocore.studio.library import Library, default_home
 @st.cache_resource(show_spinner=False)
 def engine() -> JobEngine:
     """The background jobs of all sessions."""
-    # Threads that spin while they wait for work starve the pages of a small machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if threads := os.environ.get("PROTOCORE_THREADS"):
         torch.set_num_threads(max(1, int(threads)))
     return JobEngine()
