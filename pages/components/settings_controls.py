@@ -97,7 +97,7 @@ def _main_controls() -> dict:
         format_func=lambda value: f"{value:g}" if value else "off",
         key="hf_weight",
         help="Smooths the image. More: calmer and more natural, but the class can fade. The paper "
-        "gives no value; around 1000 for ImageNet models at 224 px, 30 to 100 for the demo model.",
+        "gives no value; around 1000 for ImageNet models at 224 px, 10 to 40 for the demo model.",
         **KEEP,
     )
     weight_end = st.select_slider(
@@ -192,8 +192,8 @@ def _advanced_controls(running: bool) -> dict:
         0.99,
         step=0.01,
         key="probability_floor",
-        help="Where the class's probability falls below it, the smoothing gives way, for each "
-        "prototype by itself. 0: never.",
+        help="Where the class's probability falls below it, a rising high-frequency weight is held "
+        "back, for each prototype by itself. 0: never.",
         **KEEP,
     )
     penalty = st.selectbox(

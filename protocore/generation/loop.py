@@ -166,21 +166,25 @@ class _Problem:
         self._parametrisation.constrain_(state.parameters)
         _average_(state, 0 if baseline else settings.averaging)
         if not baseline and settings.probability_floor and (state.step + 1) % PROBE_EVERY == 0:
-            self._give_way_(state, settings.probability_floor)
+            self._give_way_(state, settings)
         return measured
 
     @torch.no_grad()
-    def _give_way_(self, state: GenerationState, floor: float) -> None:
-        """Lower the share of the high-frequency weight where the class is lost, else raise it.
+    def _give_way_(self, state: GenerationState, settings: GenerationSettings) -> None:
+        """Hold the rise of the high-frequency weight back where the class is lost.
 
         How much smoothing a class bears differs from class to class and from model to model; this
-        finds it for each prototype. Measured on the image itself, without transform.
+        finds it for each prototype. Measured on the image itself, without transform. Never below
+        the first step's weight: less smoothing than that gives noise, in which no class is seen.
         """
         images = self._parametrisation.images(state.parameters)
         parts = [self.network(part) for part in images.split(self._views_per_pass)]
         probability = torch.cat(parts).softmax(dim=1).gather(1, self._classes[:, None])[:, 0]
-        lost = (probability < floor) & self._wanted
-        state.hf_share.mul_(torch.where(lost, HF_GIVES_WAY, HF_COMES_BACK)).clamp_(max=1.0)
+        lost = (probability < settings.probability_floor) & self._wanted
+        weight = settings.hf_weight_at(state.step + 1)
+        least = min(settings.hf_weight / weight, 1.0) if weight else 1.0
+        factor = torch.where(lost, HF_GIVES_WAY, HF_COMES_BACK)
+        state.hf_share.mul_(factor).clamp_(min=least, max=1.0)
 
     def _gradient(self, state, settings, matrices: Tensor, *, baseline: bool):
         """Gradient of the summed losses in the parameters, and what was measured on the way."""

@@ -97,7 +97,7 @@ class GenerationSettings:
     hf_weight_end: float | None = None  # at the last step, reached geometrically; None: constant
     hf_penalty: str = "absolute"  # mean |difference| or mean squared difference of neighbours
     averaging: int = 0  # steps; the prototype is an average of about the last so many iterates
-    probability_floor: float = 0.0  # below it the high-frequency weight gives way; 0: never
+    probability_floor: float = 0.0  # below it the rise of hf_weight is held back; 0: never
     image_size: int | None = None  # pixels; None: the model's input size
     parametrisation: str = "pixels"  # "fourier": decorrelated Fourier basis (Olah et al., 2017)
     precision: str = "auto"  # of the network; "auto": bfloat16 where it pays

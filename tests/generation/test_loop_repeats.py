@@ -45,9 +45,11 @@ def test_nothing_global_is_drawn_from(classifier):
 
 
 @pytest.mark.parametrize("transforms", [1, 3, 6])
-@pytest.mark.parametrize("parametrisation", ["pixels", "fourier"])
-def test_a_target_does_not_depend_on_the_batch(classifier, transforms, parametrisation):
-    settings = SHORT.replace(transforms_per_step=transforms, parametrisation=parametrisation)
+@pytest.mark.parametrize(
+    "changes", [{"parametrisation": "fourier"}, {}, {"probability_floor": 0.3, "steps": 9}]
+)
+def test_a_target_does_not_depend_on_the_batch(classifier, transforms, changes):
+    settings = SHORT.replace(transforms_per_step=transforms, **changes)
     target = Target.of(2, 7)
     others = [Target.of(0), Target.of(2, 8), Target.contrast(3, 1, 0.5, seed=7)]
     alone = last_images(classifier, [target], settings)[0]

@@ -42,6 +42,7 @@ def record(generation, changes):
         (SETTINGS, None),
         (SETTINGS.replace(averaging=3, hf_weight=10.0, hf_weight_end=90.0), None),
         (SETTINGS.replace(parametrisation="fourier", transforms_per_step=2), None),
+        (SETTINGS.replace(probability_floor=0.9), None),
         (SETTINGS, 2),
         (SETTINGS, 6),
     ],
@@ -79,7 +80,7 @@ def test_everything_survives_the_file(tmp_path):
     read = GenerationState.from_file(str(path), CPU)
     assert read.targets == TARGETS
     assert (read.updates, read.baseline_step, read.step) == (2, 4, 2)
-    for name in ("parameters", "first_moment", "second_moment", "average"):
+    for name in ("parameters", "first_moment", "second_moment", "average", "hf_share"):
         assert torch.equal(getattr(read, name), getattr(state, name))
     for one, other in zip(read.generators, state.generators, strict=True):
         assert torch.equal(one.get_state(), other.get_state())
