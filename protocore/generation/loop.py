@@ -178,7 +178,8 @@ class _Problem:
         the first step's weight: less smoothing than that gives noise, in which no class is seen.
         """
         images = self._parametrisation.images(state.parameters)
-        parts = [self.network(part) for part in images.split(self._views_per_pass)]
+        at_once = self._views_per_pass if self._mixed else 1  # see _passes
+        parts = [self.network(part) for part in images.split(at_once)]
         probability = torch.cat(parts).softmax(dim=1).gather(1, self._classes[:, None])[:, 0]
         lost = (probability < settings.probability_floor) & self._wanted
         weight = settings.hf_weight_at(state.step + 1)

@@ -123,6 +123,7 @@ class GenerationSettings:
                 )
         _check_choice("high-frequency penalty", self.hf_penalty, PENALTIES)
         _check_whole("averaging (steps)", self.averaging, 0, MAX_STEPS)
+        _check_range("probability floor", self.probability_floor, 0, 1)
         if self.image_size is not None:
             _check_whole("image size (pixels)", self.image_size, 16, 2048)
         _check_choice("parametrisation", self.parametrisation, PARAMETRISATIONS)
@@ -131,7 +132,8 @@ class GenerationSettings:
 
     def _unify_numbers(self) -> None:
         """300 and 300.0 are the same setting: they must give the same key."""
-        for name in ("learning_rate", "rotation", "hf_weight", "hf_weight_end"):
+        single = ("learning_rate", "rotation", "hf_weight", "hf_weight_end", "probability_floor")
+        for name in single:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, float(value))
         for name in ("scale", "translation"):

@@ -36,7 +36,8 @@ from types import SimpleNamespace
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # so that it runs without an installation
 
-# ruff: noqa: E402
+# ruff: noqa: E402, I001
+import protocore  # before torch: it says how torch's threads wait
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -98,7 +99,9 @@ def main() -> None:
     if args.quick:
         args.steps, args.rounds = 3, 3
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    print(f"torch {torch.__version__}, {args.threads} threads, load before the start {load:.1f}\n")
+    print(
+        f"Protocore {protocore.__version__}, torch {torch.__version__}, {args.threads} threads, load before the start {load:.1f}\n"
+    )
     for name in args.models:
         module = network(name)
         show_speed(name, module, args.steps, args.rounds)

@@ -54,6 +54,9 @@ def test_the_defaults_are_the_papers():
             "high-frequency penalty must be one of absolute, squared, got 'cubic'",
         ),
         ({"averaging": -1}, "averaging (steps) must be >= 0, got -1"),
+        ({"probability_floor": 1.5}, "probability floor must be <= 1, got 1.5"),
+        ({"probability_floor": math.nan}, "probability floor must be a number from 0 to 1, "
+         "got nan"),
         ({"image_size": 8}, "image size (pixels) must be >= 16, got 8"),
         (
             {"image_size": 224.0},
@@ -164,7 +167,7 @@ def test_a_key_is_the_same_for_the_same_request():
     same = GenerationSettings(hf_weight=1000, rotation=180, scale=(0.7, 1.3))
     assert prototype_key("id", Target(weights=((1, 1),)), same) == key
     whole = PAPER.replace(scale=(1, 1), translation=(0, 0))
-    fraction = PAPER.replace(scale=(1.0, 1.0), translation=(0.0, 0.0))
+    fraction = PAPER.replace(scale=(1.0, 1.0), translation=(0.0, 0.0), probability_floor=0)
     assert prototype_key("id", Target.of(1), whole) == prototype_key("id", Target.of(1), fraction)
 
 
