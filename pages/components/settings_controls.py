@@ -122,7 +122,7 @@ def _main_controls() -> dict:
         "Rotation :gray[· paper ±180°]",
         0,
         180,
-        step=5,
+        step=1,
         format="±%d°",
         key="rotation",
         help="How far each view is turned. Small: things stand upright. Large: parts, all around.",
