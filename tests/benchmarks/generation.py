@@ -99,9 +99,8 @@ def main() -> None:
     if args.quick:
         args.steps, args.rounds = 3, 3
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    print(
-        f"Protocore {protocore.__version__}, torch {torch.__version__}, {args.threads} threads, load before the start {load:.1f}\n"
-    )
+    versions = f"Protocore {protocore.__version__}, torch {torch.__version__}"
+    print(f"{versions}, {args.threads} threads, load before the start {load:.1f}\n")
     for name in args.models:
         module = network(name)
         show_speed(name, module, args.steps, args.rounds)
