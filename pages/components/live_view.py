@@ -105,7 +105,7 @@ def _show_snapshot(view: JobView) -> None:
         Cell(
             image=image,
             title=label,
-            badge=f"p {probability:.2f}",
+            badge=f"p {probability:.2f} in views",
             class_index=target.class_index,
             top=top,
         )
