@@ -33,7 +33,8 @@ class Effect:
 
     `logit_gap` is of the class's own logit, with a 95% interval (normal approximation over pairs);
     probabilities are softmax; `favoured_share` is the share of pairs with a positive gap. The rival
-    figures are the rival class's probability, None where the claim names no rival.
+    figures are the rival class's: its probability, and its logit gap other minus favoured, because
+    `other` is what should help it. None where the claim names no rival.
     """
 
     pairs: int
@@ -46,6 +47,8 @@ class Effect:
     accuracy_other: float
     rival_favoured: float | None
     rival_other: float | None
+    rival_logit_gap: float | None
+    rival_logit_gap_interval: tuple[float, float] | None
 
 
 def to_tensor(pictures: np.ndarray) -> Tensor:
@@ -107,8 +110,7 @@ def measure_effect(network: nn.Module, claim: KnownClaim, pairs: int, seed: int 
         scores[value] = class_scores(network, to_tensor(pictures))
     favoured, other = scores[claim.favoured], scores[claim.other]
     gaps = (favoured - other)[:, claim.class_index]
-    margin = 1.96 * gaps.std().item() / math.sqrt(pairs)
-    mean = gaps.mean().item()
+    mean, interval = _mean_and_interval(gaps)
 
     def probability(values: Tensor, index: int) -> float:
         return values.softmax(dim=1)[:, index].mean().item()
@@ -117,10 +119,13 @@ def measure_effect(network: nn.Module, claim: KnownClaim, pairs: int, seed: int 
         return (values.argmax(dim=1) == claim.class_index).float().mean().item()
 
     rival = None if claim.rival is None else CLASS_NAMES.index(claim.rival)
+    rival_gap, rival_interval = (
+        (None, None) if rival is None else _mean_and_interval((other - favoured)[:, rival])
+    )
     return Effect(
         pairs=pairs,
         logit_gap=mean,
-        logit_gap_interval=(mean - margin, mean + margin),
+        logit_gap_interval=interval,
         favoured_share=(gaps > 0).float().mean().item(),
         probability_favoured=probability(favoured, claim.class_index),
         probability_other=probability(other, claim.class_index),
@@ -128,4 +133,13 @@ def measure_effect(network: nn.Module, claim: KnownClaim, pairs: int, seed: int 
         accuracy_other=hit_rate(other),
         rival_favoured=None if rival is None else probability(favoured, rival),
         rival_other=None if rival is None else probability(other, rival),
+        rival_logit_gap=rival_gap,
+        rival_logit_gap_interval=rival_interval,
     )
+
+
+def _mean_and_interval(values: Tensor) -> tuple[float, tuple[float, float]]:
+    """Mean of values (N,) and its 95% interval, normal approximation."""
+    mean = values.mean().item()
+    margin = 1.96 * values.std().item() / math.sqrt(len(values))
+    return mean, (mean - margin, mean + margin)
