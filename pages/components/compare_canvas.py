@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,7 @@ import streamlit as st
 
 from pages.components.prototype_grid import data_uri
 from protocore.compare.comparison import arrange
-from protocore.compare.edits import Box, Stroke
-from protocore.errors import SettingsError
+from protocore.compare.edits import Box, Stroke, shape_from_dict, shape_to_dict
 
 _FOLDER = Path(__file__).parent
 
@@ -75,7 +74,7 @@ def draw_regions(
             "id": identifier,
             "image": data_uri(image),
             "edited": data_uri(edited),
-            "shapes": [_to_browser(shape) for shape in kept],
+            "shapes": [shape_to_dict(shape) for shape in kept],
         },
         on_drawn_change=lambda: None,
     )
@@ -88,26 +87,4 @@ def drawn_regions(identifier: str, key: str) -> tuple[Box | Stroke, ...]:
     drawn = state.get("drawn") or {}
     if drawn.get("id") != identifier:
         return ()
-    return tuple(_from_browser(shape) for shape in drawn.get("shapes", ()))
-
-
-def _from_browser(shape: Mapping) -> Box | Stroke:
-    try:
-        if shape["kind"] == "box":
-            edges = {name: float(shape[name]) for name in ("left", "top", "right", "bottom")}
-            return Box(**edges)
-        points = tuple((float(x), float(y)) for x, y in shape["points"])
-        return Stroke(points=points, radius=float(shape["radius"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise SettingsError(f"the drawn region cannot be read ({error!r}); draw it again") from None
-
-
-def _to_browser(shape: Box | Stroke) -> dict:
-    if isinstance(shape, Box):
-        edges = ("left", "top", "right", "bottom")
-        return {"kind": "box", **{name: getattr(shape, name) for name in edges}}
-    return {
-        "kind": "brush",
-        "points": [list(point) for point in shape.points],
-        "radius": shape.radius,
-    }
+    return tuple(shape_from_dict(shape) for shape in drawn.get("shapes", ()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -52,6 +53,26 @@ class Stroke:
             )
         if not np.isfinite(np.array(self.points, dtype=float)).all():
             raise SettingsError("a stroke needs finite points")
+
+
+def shape_to_dict(shape: Box | Stroke) -> dict[str, Any]:
+    """Plain values for JSON and for the browser."""
+    if isinstance(shape, Box):
+        return {"kind": "box", **asdict(shape)}
+    points = [list(point) for point in shape.points]
+    return {"kind": "brush", "points": points, "radius": shape.radius}
+
+
+def shape_from_dict(content: Mapping[str, Any]) -> Box | Stroke:
+    """The inverse of `shape_to_dict`; raises SettingsError for what is no region."""
+    try:
+        if content["kind"] == "box":
+            edges = ("left", "top", "right", "bottom")
+            return Box(**{name: float(content[name]) for name in edges})
+        points = tuple((float(x), float(y)) for x, y in content["points"])
+        return Stroke(points=points, radius=float(content["radius"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"the drawn region cannot be read ({error!r}); draw it again") from None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -28,12 +28,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 
 from protocore.errors import LibraryError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 10  # a writer waits so long for another one; ours take milliseconds
-
-# How to get from version n to n + 1: {n: function(connection)}. Empty as long as there is only
-# one version; a change of the tables below comes with its entry here.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
 
 
 class Base(DeclarativeBase):
@@ -111,6 +107,39 @@ class TagRow(Base):
         ForeignKey("prototypes.id", ondelete="CASCADE"), primary_key=True
     )
     text: Mapped[str] = mapped_column(String(50), primary_key=True, index=True)
+
+
+class ReviewRow(Base):
+    """One review session; what happened in it are its events."""
+
+    __tablename__ = "reviews"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    title: Mapped[str] = mapped_column(String(200))
+    model_title: Mapped[str] = mapped_column(String(700))
+    created: Mapped[str] = mapped_column(String(40))
+    changed: Mapped[str] = mapped_column(String(40), index=True)
+    deleted_at: Mapped[str | None] = mapped_column(String(40), index=True)
+
+
+class ReviewEventRow(Base):
+    """One event of a review session. Rows are only ever added."""
+
+    __tablename__ = "review_events"
+    review_id: Mapped[str] = mapped_column(
+        ForeignKey("reviews.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[dict] = mapped_column(JSON)
+
+
+def _add_reviews(connection: Connection) -> None:
+    Base.metadata.create_all(
+        connection, tables=[ReviewRow.__table__, ReviewEventRow.__table__], checkfirst=True
+    )
+
+
+# How to get from version n to n + 1; a change of the tables comes with its entry here.
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_reviews}
 
 
 class Database:

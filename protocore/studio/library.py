@@ -34,6 +34,7 @@ from protocore.studio.manifest import (
     new_manifest,
     now,
 )
+from protocore.studio.reviews import ReviewStore
 from protocore.studio.rows import manifest_of, prototype_info, read_rows, run_info
 
 __all__ = ["Filter", "Library", "SavedRun", "default_home"]
@@ -68,8 +69,10 @@ class Library:
         self._file = None if database_url else self.folder / DATABASE_FILE
         lost = self._file is not None and not self._file.exists()
         self._database = Database(url)
+        self.reviews = ReviewStore(self._database, self.folder / "reviews")
         if lost:
             self.rebuild()
+            self.reviews.rebuild()
 
     @classmethod
     def open_default(cls) -> Library:
