@@ -49,7 +49,7 @@ def open_folder(folder: str | Path) -> ImageSet:
         )
     try:
         children = sorted(path for path in folder.iterdir() if path.is_dir())
-        groups = {path.name: tuple(_files_in(path)) for path in children}
+        groups = {path.name: tuple(files_in(path)) for path in children}
     except OSError as error:
         raise NaturalReferenceError(
             f"the folder {folder} cannot be read: {error.strerror or error}"
@@ -97,7 +97,8 @@ def from_uploads(files: Iterable[tuple[str, bytes]], group: str) -> ImageSet:
     return ImageSet(source="upload", groups={group: held})
 
 
-def _files_in(folder: Path) -> list[ImageFile]:
+def files_in(folder: Path) -> list[ImageFile]:
+    """Every image in a folder and its subfolders, hidden ones left out. Raises OSError."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     return [
         ImageFile(name=f"{folder.name}/{path.relative_to(folder)}", read=_path_reader(path))

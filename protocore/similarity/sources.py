@@ -91,7 +91,7 @@ def demo_reference(
     drawn = [(own, count), *((i, int(n)) for i, n in zip(others, counts, strict=True) if n)]
     pictures = [render_class(index, n, first, split="reference") for index, n in drawn]
     names = [tuple(f"{DEMO_NAMES[i]} {first + k}" for k in range(n)) for i, n in drawn]
-    resized = [_resize(batch, classifier.input_size) for batch in pictures]
+    resized = [resize_pictures(batch, classifier.input_size) for batch in pictures]
     return NaturalReference(
         class_index=class_index,
         same=resized[0],
@@ -101,6 +101,17 @@ def demo_reference(
         source="demo world",
         seed=seed,
     )
+
+
+def resize_pictures(pictures: np.ndarray, size: int) -> np.ndarray:
+    """Square pictures `(N, H, H, 3)` uint8 at `size` pixels, bilinear."""
+    if pictures.shape[1] == size:
+        return pictures
+    resized = (
+        Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR)
+        for picture in pictures
+    )
+    return np.stack([np.asarray(picture) for picture in resized])
 
 
 def _split(
@@ -134,13 +145,3 @@ def _draw(
 def _list(matches: Iterable[FolderMatch], classifier: Classifier) -> str:
     said = [match.text(classifier) for match in matches]
     return ", ".join(said[:8]) + (f" and {len(said) - 8} more" if len(said) > 8 else "")
-
-
-def _resize(pictures: np.ndarray, size: int) -> np.ndarray:
-    if pictures.shape[1] == size:
-        return pictures
-    resized = (
-        Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR)
-        for picture in pictures
-    )
-    return np.stack([np.asarray(picture) for picture in resized])
