@@ -18,6 +18,7 @@ COMMANDS = (
     "protocore.generation.command",
     "protocore.similarity.command",
     "protocore.compare.command",
+    "protocore.review.command",
     "protocore.studio.command",
 )
 

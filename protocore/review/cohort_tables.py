@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from protocore.review.analysis import CohortAnalysis, CohortRow
+from protocore.review.analysis import CohortAnalysis, Estimate
 from protocore.review.differences import Comparison
 from protocore.review.outcomes import interval_text, number_text, rounded
 from protocore.review.plan import ImageVerdict, TestPlan
@@ -18,7 +18,8 @@ def table_text(analysis: CohortAnalysis, p_adjusted: float | None = None) -> str
     """The cohorts (the paper's Tables 1 and 2), the comparisons and the outcome, for a terminal."""
     outcome = analysis.outcome(p_adjusted)
     parts = [
-        _aligned(_cohort_lines(analysis)),
+        _aligned(_score_lines(analysis)),
+        _aligned(_logit_lines(analysis)),
         _aligned(_comparison_lines(analysis)),
         f"{outcome.verdict}: {outcome.reason}",
         *(f"warning: {text}" for text in analysis.warnings),
@@ -84,23 +85,35 @@ def _safe(cell: object) -> object:
     return "" if cell is None else cell
 
 
-def _cohort_lines(analysis: CohortAnalysis) -> list[list[str]]:
+def _score_lines(analysis: CohortAnalysis) -> list[list[str]]:
+    """The paper's tables: accuracy and mean probabilities."""
     head = ["cohort", "images", "accuracy", "interval"]
     for name in analysis.class_names:
-        head += [f"P({name})", "interval"]
+        head += [f"P({_printable(name)})", "interval"]
+    lines = [head]
+    for row in analysis.rows:
+        columns = [("accuracy", row.accuracy), *(("probability", p) for p in row.probabilities)]
+        lines.append([_printable(row.label), str(row.count), *_cells(columns)])
+    return lines
+
+
+def _logit_lines(analysis: CohortAnalysis) -> list[list[str]]:
+    head = ["cohort"]
     for name in analysis.class_names:
-        head += [f"logit({name})", "interval"]
-    return [head, *(_cohort_line(row) for row in analysis.rows)]
+        head += [f"logit({_printable(name)})", "interval"]
+    rows = (
+        [_printable(row.label), *_cells([("logit", value) for value in row.logits])]
+        for row in analysis.rows
+    )
+    return [head, *rows]
 
 
-def _cohort_line(row: CohortRow) -> list[str]:
-    line = [_printable(row.label), str(row.count)]
-    columns = [("accuracy", row.accuracy)]
-    columns += [("probability", estimate) for estimate in row.probabilities]
-    columns += [("logit", estimate) for estimate in row.logits]
-    for measure, estimate in columns:
-        line += [number_text(measure, estimate.value), interval_text(measure, estimate.interval)]
-    return line
+def _cells(columns: Iterable[tuple[str, Estimate]]) -> list[str]:
+    texts = (
+        (number_text(measure, one.value), interval_text(measure, one.interval))
+        for measure, one in columns
+    )
+    return [text for both in texts for text in both]
 
 
 def _comparison_lines(analysis: CohortAnalysis) -> list[list[str]]:
@@ -111,7 +124,7 @@ def _comparison_lines(analysis: CohortAnalysis) -> list[list[str]]:
         lines.append(
             [
                 "*" if found.primary else "",
-                f"{found.measure} ({_class_name(analysis, found)})",
+                f"{found.measure} ({_printable(_class_name(analysis, found))})",
                 number_text(found.measure, found.difference, signed=True),
                 interval_text(found.measure, found.interval, signed=True),
                 f"{found.test}, {found.alternative}",

@@ -7,6 +7,7 @@ float64 and finite. `alternative` is SciPy's word: "greater" (A's mean is larger
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -113,7 +114,8 @@ def _bootstrap(
 def _bootstrap_once(
     samples: tuple[np.ndarray, ...], statistic: Callable, confidence: float, seed: int, method: str
 ) -> Interval:
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # answered by the percentiles
         found = stats.bootstrap(
             samples,
             statistic,

@@ -62,10 +62,15 @@ def judge_comparison(plan: TestPlan, found: Comparison, p_adjusted: float | None
 
 
 def number_text(measure: str, value: float, *, signed: bool = False) -> str:
-    """A value of a measure for people: shares in per cent, probabilities and logits as numbers."""
+    """A value of a measure for people: shares in per cent, probabilities and logits as numbers.
+
+    A signed value (a difference) that three places would round to 0 keeps its magnitude.
+    """
     sign = "+" if signed else ""
     if measure == "accuracy":
         return f"{100 * value:{sign}.1f} %"
+    if signed and 0 < abs(value) < 0.0005:
+        return f"{value:+.0e}"
     return f"{value:{sign}.3f}"
 
 
