@@ -8,6 +8,7 @@ import os
 import pickle
 import stat
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from protocore.errors import BundleError, LibraryError
-from protocore.studio import bundle
+from protocore.studio import archive, bundle
 from protocore.studio.bundle import ImportReport, export_bundle, import_bundle
 from protocore.studio.library import Filter, Library
 from tests.studio.samples import encoded, tiny_prototype, tiny_run
@@ -197,7 +198,7 @@ def test_an_export_onto_a_full_disk(library, run_id, tmp_path, monkeypatch):
     def full(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(bundle, "_pack", full)
+    monkeypatch.setattr(archive.BundleWriter, "add", full)
     with pytest.raises(LibraryError, match=r"the disk of .* is full \(No space left on device\)"):
         export_bundle(library, library.run(run_id).prototypes, tmp_path / "full" / "x.zip")
     assert list((tmp_path / "full").iterdir()) == []
@@ -315,6 +316,27 @@ def test_a_symbolic_link(other, exported, run_id):
     assert "link.png', which Protocore never writes" in refused(other, exported)
 
 
+@pytest.mark.parametrize("way", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compression_that_protocore_never_uses(other, exported, way):
+    files = contents(exported)
+    with zipfile.ZipFile(exported, "w", way) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    assert ", which Protocore never writes" in refused(other, exported)
+
+
+def test_a_folder_instead_of_a_file(other, tmp_path):
+    assert refused(other, tmp_path) == f"{tmp_path} cannot be read: Is a directory"
+
+
+def test_a_name_that_is_no_text(other, exported):
+    data = exported.read_bytes()
+    place = data.rindex(b"PK\x01\x02")
+    bad = data[:place] + data[place:].replace(b"bundle.json", b"bundle.\xff\xff\xffn")
+    exported.write_bytes(bad[: place + 9] + b"\x08" + bad[place + 10 :])  # said to be UTF-8
+    assert "this file is not a whole zip archive ('utf-8' codec" in refused(other, exported)
+
+
 def test_the_same_name_twice(other, exported):
     files = contents(exported)
     picture = next(name for name in files if name.endswith(".png"))
@@ -329,10 +351,10 @@ def test_the_same_name_twice(other, exported):
 def test_limits(other, exported, monkeypatch):
     count = len(contents(exported))
     with monkeypatch.context() as patch:
-        patch.setattr(bundle, "MAX_FILES", 5)
+        patch.setattr(bundle, "KIND", replace(bundle.KIND, max_files=5))
         assert refused(other, exported) == f"a bundle may hold 5 files, this one has {count}"
     with monkeypatch.context() as patch:
-        patch.setattr(bundle, "MAX_BYTES", 1000)
+        patch.setattr(bundle, "KIND", replace(bundle.KIND, max_bytes=1000))
         assert refused(other, exported).startswith("a bundle may hold 1000 bytes, this one unpac")
     with monkeypatch.context() as patch:
         patch.setattr(bundle, "MAX_PIXELS", 255)
@@ -454,7 +476,7 @@ def test_an_import_onto_a_full_disk(other, exported, monkeypatch):
     def full(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(bundle, "_unpack", full)
+    monkeypatch.setattr(archive, "unpack", full)
     with pytest.raises(LibraryError, match=r"the disk of .* is full"):
         import_bundle(other, exported)
     assert list(other.runs_folder.iterdir()) == []
@@ -476,4 +498,4 @@ def test_decoding_is_limited_to_the_named_format(tmp_path):
     path = tmp_path / "x.png"
     Image.new("RGB", (4, 4)).save(path, format="TIFF")
     with pytest.raises(LibraryError, match=r"x\.png is not a valid image"):
-        bundle._check_image(Path(path))
+        archive.check_image(Path(path), 100)
