@@ -1,0 +1,191 @@
+"""A cohort test of a review session as a background job: both cohorts judged, the result kept."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from protocore.errors import ProtocoreError, ReviewError
+from protocore.generation.prototype import library_versions
+from protocore.generation.recording import encode_jpeg
+from protocore.models.classifier import Classifier
+from protocore.models.pool import ModelPool
+from protocore.models.spec import ModelSpec
+from protocore.review.cohort_test import judge
+from protocore.review.cohorts import Cohort, cohort_from_images, duplicates, pair_up
+from protocore.review.events import TestFailed, TestFinished, TestStarted
+from protocore.review.plan import TestPlan
+from protocore.review.recipes import FILES, check_recipe, cohorts_from_recipe
+from protocore.review.results import RESULT_FILE, TestResult
+from protocore.similarity.image_sets import ImageFile
+from protocore.studio.jobs import JobControl, JobEngine
+from protocore.studio.library import Library
+from protocore.studio.manifest import now
+from protocore.studio.review_rounds import check_weights
+
+KIND = "review test"
+THUMBNAIL_QUALITY = 82  # JPEG
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CohortImages:
+    """Where the images of both cohorts come from: a recipe, or files."""
+
+    recipe: Mapping[str, Any] = field(default_factory=lambda: dict(FILES))
+    files_a: tuple[ImageFile, ...] = ()
+    files_b: tuple[ImageFile, ...] = ()
+    source_a: str = "files"
+    source_b: str = "files"
+
+
+def submit_test(
+    engine: JobEngine,
+    library: Library,
+    pool: ModelPool,
+    review_id: str,
+    author: str,
+    claim_id: str,
+    images: CohortImages,
+) -> str:
+    """Lock the claim and test it in the background; returns the job's identifier.
+
+    How it ends is an event of the session: a result in its folder, or the reason why there is
+    none. Raises ReviewError when the claim cannot be tested now.
+    """
+    recipe = check_recipe(images.recipe)
+    session = library.reviews.session(review_id)
+    said = session.claim(claim_id).current.said
+    spec = ModelSpec.from_link(session.started.model_link)
+    started = TestStarted(
+        test=secrets.token_hex(8),
+        claim=claim_id,
+        plan=said.plan,
+        source_a=images.source_a,
+        source_b=images.source_b,
+    )
+    library.reviews.append(review_id, author, started)
+    labels = (said.cohort_a, said.cohort_b)
+
+    def work(control: JobControl) -> str:
+        try:
+            classifier = pool.get(spec)
+            check_weights(classifier, session.started.weight_hash)
+            digest = _perform(control, library, review_id, classifier, started, images, labels)
+        except BaseException as error:
+            library.reviews.append(
+                review_id, "", TestFailed(test=started.test, error=_reason(error))
+            )
+            raise
+        library.reviews.append(review_id, "", TestFinished(test=started.test, digest=digest))
+        return started.test
+
+    meta = {"review": review_id, "test": started.test, "recipe": recipe}
+    title = f"Test of “{said.statement[:80]}”"
+    return engine.submit(kind=KIND, title=title, device=spec.device, work=work, meta=meta)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ProtocoreError):
+        return str(error)
+    return f"something unexpected went wrong ({type(error).__name__}: {error})"[:2000]
+
+
+def _perform(
+    control: JobControl,
+    library: Library,
+    review_id: str,
+    classifier: Classifier,
+    started: TestStarted,
+    images: CohortImages,
+    labels: tuple[str, str],
+) -> str:
+    """Judge both cohorts and keep the result; returns the SHA-256 of its file."""
+    began = time.monotonic()
+    control.progress(0, 0, "reading images")
+    a, b = _cohorts(images, labels, classifier.input_size)
+    notes = [f"duplicate: {one.text}"[:20_000] for one in duplicates(a, b)]
+    skipped = (a.skipped, b.skipped)
+    if started.plan.paired:
+        pairing = pair_up(a, b)
+        a, b = pairing.a, pairing.b
+        if pairing.unpaired_a or pairing.unpaired_b:
+            notes.append(pairing.text)
+    report = _reporter(control, len(a) + len(b))
+    verdicts_a = judge(classifier, a, started.plan, lambda done, _: report(done))
+    verdicts_b = judge(classifier, b, started.plan, lambda done, _: report(len(a) + done))
+    classes = (started.plan.target, *started.plan.rivals)
+    result = TestResult(
+        plan=started.plan,
+        class_names=tuple(classifier.class_names[index] for index in classes),
+        a=verdicts_a,
+        b=verdicts_b,
+        labels=labels,
+        sources=(started.source_a, started.source_b),
+        model_title=classifier.title,
+        weight_hash=classifier.weight_hash,
+        versions=library_versions(),
+        seconds=time.monotonic() - began,
+        created=now(),
+        skipped_a=skipped[0],
+        skipped_b=skipped[1],
+        notes=tuple(notes[:1000]),
+        recipe=images.recipe,
+    )
+    folder = f"tests/{started.test}"
+    for side, cohort in (("a", a), ("b", b)):
+        for place, pixels in enumerate(cohort.pixels):
+            content = encode_jpeg(np.ascontiguousarray(pixels), THUMBNAIL_QUALITY)
+            library.reviews.write_file(review_id, f"{folder}/{side}/{place:04d}.jpg", content)
+    return library.reviews.write_file(
+        review_id, f"{folder}/{RESULT_FILE}", result.to_json().encode()
+    )
+
+
+def _cohorts(images: CohortImages, labels: tuple[str, str], size: int) -> tuple[Cohort, Cohort]:
+    made = cohorts_from_recipe(images.recipe, size=size)
+    if made is not None:
+        return made
+    return (
+        cohort_from_images(images.files_a, label=labels[0], size=size, source=images.source_a),
+        cohort_from_images(images.files_b, label=labels[1], size=size, source=images.source_b),
+    )
+
+
+def _reporter(control: JobControl, total: int) -> Callable[[int], None]:
+    def report(done: int) -> None:
+        control.wait_if_paused()
+        if control.stopping:
+            raise ReviewError("the test was stopped before its end: start it again")
+        control.progress(done, total, "asking the model")
+
+    return report
+
+
+def end_orphan(engine: JobEngine, library: Library, review_id: str, author: str) -> int:
+    """Note tests that no job performs any more, as after a restart; returns how many.
+
+    Call it only in the process that runs the jobs.
+    """
+    session = library.reviews.session(review_id)
+    alive = {view.meta.get("test") for view in engine.views() if view.active}
+    lost = [test for test in session.tests if test.status == "running" and test.id not in alive]
+    for test in lost:
+        failed = TestFailed(test=test.id, error="interrupted: the app was closed meanwhile")
+        library.reviews.append(review_id, author, failed)
+    return len(lost)
+
+
+def plan_text(plan: TestPlan, classifier: Classifier) -> str:
+    """What a plan predicts, such as "logit of 0 · academic gown: A > B by more than 0.1"."""
+    index = plan.rivals[0] if plan.measure.startswith("rival") else plan.target
+    measure = plan.measure.removeprefix("rival ")
+    pairs = ", pair by pair" if plan.paired else ""
+    return (
+        f"{measure} of {classifier.label(index)}: {plan.direction.upper()} by more than "
+        f"{plan.smallest_effect:g}{pairs}"
+    )
