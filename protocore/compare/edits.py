@@ -51,8 +51,8 @@ class Stroke:
             raise SettingsError(
                 f"the brush radius must be a share of the width up to 0.5, got {self.radius}"
             )
-        if not np.isfinite(np.array(self.points, dtype=float)).all():
-            raise SettingsError("a stroke needs finite points")
+        if not all(0 <= place <= 1 for point in self.points for place in point):  # False for NaN
+            raise SettingsError("the points of a stroke must lie on the picture, from 0 to 1")
 
 
 def shape_to_dict(shape: Box | Stroke) -> dict[str, Any]:
@@ -68,11 +68,19 @@ def shape_from_dict(content: Mapping[str, Any]) -> Box | Stroke:
     try:
         if content["kind"] == "box":
             edges = ("left", "top", "right", "bottom")
-            return Box(**{name: float(content[name]) for name in edges})
-        points = tuple((float(x), float(y)) for x, y in content["points"])
-        return Stroke(points=points, radius=float(content["radius"]))
-    except (KeyError, TypeError, ValueError) as error:
+            return Box(**{name: _number(content[name]) for name in edges})
+        if content["kind"] != "brush":
+            raise ValueError("it is neither box nor brush")
+        points = tuple((_number(x), _number(y)) for x, y in content["points"])
+        return Stroke(points=points, radius=_number(content["radius"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SettingsError(f"the drawn region cannot be read ({error!r}); draw it again") from None
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float):  # no texts, no booleans
+        raise TypeError(f"{type(value).__name__} instead of a number")
+    return float(value)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

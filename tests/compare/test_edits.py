@@ -78,7 +78,10 @@ def test_a_box_that_is_none_is_explained():
             {"points": ((0, 0),), "radius": 0.9},
             "the brush radius must be a share of the width up to 0.5, got 0.9",
         ),
-        ({"points": ((0, float("inf")),), "radius": 0.1}, "a stroke needs finite points"),
+        (
+            {"points": ((0, float("inf")),), "radius": 0.1},
+            "the points of a stroke must lie on the picture, from 0 to 1",
+        ),
     ],
 )
 def test_a_stroke_that_is_none_is_explained(values, message):
