@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any, ClassVar
 
 from protocore.compare.edits import Box, Stroke, shape_from_dict, shape_to_dict
@@ -17,20 +18,24 @@ from protocore.review.fields import (
     check_choice,
     check_classes,
     check_lines,
+    check_list,
     check_match,
     check_number,
     check_text,
     check_whole,
+    shown,
 )
 from protocore.review.plan import TestPlan
 
 MAX_LINE, MAX_TEXT = 300, 20_000  # characters
 MAX_TAGS, MAX_REGIONS, MAX_ITEMS = 30, 50, 60
+MAX_CONTROLS, MAX_LINKS = 1000, 500
 ROLES = ("target", "distractor", "baseline")
 VERDICTS = ("supported", "not supported", "undecided")
 _IDENTIFIER = re.compile(r"[0-9a-f]{8,32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{5,15}(\+00:00|Z)")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(\+00:00|Z)")
+_HEAD = {"seq", "time", "author", "kind", "data"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,11 @@ class Event:
     author: str  # reviewer's name; "" for Protocore itself
     action: Action
 
+    def __post_init__(self) -> None:
+        check_whole("number", self.seq)
+        _check_moment(self.time)
+        check_text("author", self.author, 60, empty=True)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         kind = KIND_OF[type(self.action)]
@@ -51,17 +61,21 @@ class Event:
     @classmethod
     def from_dict(cls, content: Any) -> Event:
         """The inverse of `to_dict`; raises ReviewError for what is no event."""
-        try:
-            seq, time, author = content["seq"], content["time"], content["author"]
-            action = action_from_dict(content["kind"], content["data"])
-        except (KeyError, TypeError) as error:
-            raise ReviewError(f"this is not an event of a review session: {error!r}") from error
-        if type(seq) is not int or seq < 1 or not isinstance(time, str):
-            raise ReviewError(f"an event needs a number >= 1 and a time, got {seq!r}, {time!r}")
-        if not _MOMENT.fullmatch(time):
-            raise ReviewError(f"an event's time must be ISO 8601 in UTC, got {time!r}")
-        check_text("author", author, 60, empty=True)
-        return cls(seq=seq, time=time, author=author, action=action)
+        if not isinstance(content, Mapping) or set(content) != _HEAD:
+            raise ReviewError(f"this is not an event of a review session: {shown(content)}")
+        action = action_from_dict(content["kind"], content["data"])
+        head = {name: content[name] for name in ("seq", "time", "author")}
+        return cls(**head, action=action)
+
+
+def _check_moment(value: Any) -> None:
+    try:
+        if _MOMENT.fullmatch(value):
+            datetime.fromisoformat(value)
+            return
+    except (TypeError, ValueError):
+        pass
+    raise ReviewError(f"an event's time must be ISO 8601 in UTC, got {shown(value)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +151,9 @@ class RoundOpened:
         check_classes((self.class_index,))
         check_text("class label", self.class_label, 1100)
         check_whole("seed", self.seed)
-        if not 1 <= len(self.items) <= MAX_ITEMS:
-            raise ReviewError(f"a round needs 1 to {MAX_ITEMS} pictures, got {len(self.items)}")
+        check_list("picture", self.items, MAX_ITEMS)
+        if not self.items:
+            raise ReviewError("a round needs at least one picture, got none")
         for name in ("id", "prototype_id"):
             if len({getattr(item, name) for item in self.items}) != len(self.items):
                 raise ReviewError("the pictures of a round must differ from each other")
@@ -161,10 +176,7 @@ class Observed:
         check_text("observation", self.text, MAX_TEXT, empty=True)
         check_lines("tag", self.tags, MAX_TAGS, 50)
         check_number("confidence", self.confidence, 0, 1)
-        if len(self.regions) > MAX_REGIONS:
-            raise ReviewError(
-                f"at most {MAX_REGIONS} regions can be marked on a picture, got {len(self.regions)}"
-            )
+        check_list("region", self.regions, MAX_REGIONS)
 
     @property
     def empty(self) -> bool:
@@ -200,8 +212,7 @@ class Covered:
         check_text("observer", self.observer, 60)
         check_classes((self.class_index,))
         check_number("share", self.share, 0, 1)
-        if len(self.control_drops) > 1000:
-            raise ReviewError(f"at most 1000 controls are kept, got {len(self.control_drops)}")
+        check_list("control drop", self.control_drops, MAX_CONTROLS)
         for value in (self.drop, *self.control_drops):
             check_number("drop", value, -1e9, 1e9)
 
@@ -243,8 +254,7 @@ class Claimed:
         check_text("cohort B", self.cohort_b, MAX_LINE)
         check_text("reason", self.why, MAX_TEXT, empty=True)
         check_text("known claim", self.known, 60, empty=True)
-        if len(self.links) > 500:
-            raise ReviewError(f"a claim can rest on 500 observations, got {len(self.links)}")
+        check_list("observation", self.links, MAX_LINKS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,19 +363,21 @@ def action_to_dict(action: Action) -> dict[str, Any]:
 
 def action_from_dict(kind: str, content: Any) -> Action:
     """The inverse of `action_to_dict`; raises ReviewError for what does not fit the kind."""
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ReviewError(
-            f"this session has an event of the unknown kind {kind!r}; update Protocore to read it"
+            f"this session has an event of the unknown kind {shown(kind)}; update Protocore to "
+            "read it"
         )
     cls = KINDS[kind]
     if not isinstance(content, Mapping):
-        raise ReviewError(f"the content of an event must be an object, got {type(content)}")
+        raise ReviewError(f"the content of an event must be an object, got {shown(content)}")
     names = {one.name for one in fields(cls)}
-    if unknown := sorted(set(content) - names):
-        raise ReviewError(f"an event of kind {kind!r} has no {unknown[0]!r}")
+    for name in content:
+        if name not in names:
+            raise ReviewError(f"an event of kind {kind!r} has no {shown(name)}")
     try:
         return cls(**{name: _value(cls, name, value) for name, value in content.items()})
-    except (TypeError, KeyError, ValueError, SettingsError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError, SettingsError) as error:
         raise ReviewError(f"an event of kind {kind!r} is not valid: {error}") from error
 
 
@@ -373,9 +385,9 @@ def _value(cls: type, name: str, value: Any) -> Any:
     """From JSON's lists and objects to tuples and the values in them."""
     if name == "plan":
         return TestPlan.from_dict(value)
+    if not isinstance(value, list):
+        return value
     if name == "regions":
         return tuple(shape_from_dict(shape) for shape in value)
     nested = getattr(cls, "of", {}).get(name)
-    if nested:
-        return tuple(nested(**entry) for entry in value)
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(nested(**entry) for entry in value) if nested else tuple(value)
