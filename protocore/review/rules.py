@@ -18,7 +18,12 @@ from protocore.review.session import ReviewSession, advance
 def replay(identifier: str, log: Iterable[Event]) -> ReviewSession:
     """The session that the events add up to. Raises ReviewError when one cannot follow."""
     session: ReviewSession | None = None
-    for event in log:
+    for number, event in enumerate(log, start=1):
+        if event.seq != number:
+            raise ReviewError(
+                f"event {number} of this session is missing, {event.seq} is there instead; get a "
+                "whole copy of it"
+            )
         if session is not None:
             check(session, event.author, event.action)
         elif not isinstance(event.action, ev.Started):
@@ -33,7 +38,7 @@ def check(session: ReviewSession, author: str, action: ev.Action) -> None:
     """Raise ReviewError when `action` cannot be the next one of this session."""
     if isinstance(action, ev.Started):
         raise ReviewError("this session has been started already")
-    if not author and not isinstance(action, ev.TestFinished | ev.TestFailed):
+    if not author.strip() and not isinstance(action, ev.TestFinished | ev.TestFailed):
         raise ReviewError("say who you are first: everything in a session has an author")
     rule = _RULES.get(type(action))
     if rule is not None:
