@@ -17,15 +17,15 @@ RULES = {
     "the class, and in a smaller share of the other pictures of the round",
     "blind": "every observation that the claim rests on was written before the names were shown",
     "covering": "covering the marked region lowers the class's logit, and by more than covering "
-    "the same shape does at nine in ten other places",
+    "the same shape does at nine in ten other places, for more than half of the covered regions",
     "test": "the test's interval lies wholly beyond the smallest effect of interest, in the "
     "predicted direction, and its p value, adjusted for the number of claims, is below the level",
 }
 GRADES = {
     "strong": "the test supports the claim, and all three observations about the pictures do",
     "moderate": "the test supports the claim, and two of the three do",
-    "weak": "the test supports the claim and the pictures do not; or the feature recurs, was seen "
-    "blind, and the test has not decided",
+    "weak": "the test supports the claim, and at most one of the three does; or the feature "
+    "recurs, was seen blind, and the test has not decided",
     "none": "neither pictures nor test speak for the claim yet",
     "against": "the test's interval lies wholly on the other side of the smallest effect",
 }
@@ -112,16 +112,21 @@ def _recurs(session: ReviewSession, links: tuple[ObservationLink, ...]) -> Crite
 
 
 def _count(rounds: Iterable[Round], tags: set[str], *, target: bool) -> tuple[int, int]:
-    """In how many pictures that somebody has looked at one of the tags is, and of how many."""
-    shown = seen = 0
+    """In how many prototypes that somebody has looked at one of the tags is, and of how many.
+
+    One that was shown in several rounds counts once: seeing it again is no new evidence.
+    """
+    shown, seen = set(), set()
     for of in rounds:
         for item in of.items:
             if (item.role == "target") != target:
                 continue
             said = [one.said for one in of.observations() if one.said.item == item.id]
-            seen += bool(said)
-            shown += any(tags & clean_tags(one.tags) for one in said)
-    return shown, seen
+            if said:
+                seen.add(item.prototype_id)
+            if any(tags & clean_tags(one.tags) for one in said):
+                shown.add(item.prototype_id)
+    return len(shown), len(seen)
 
 
 def clean_tags(tags: Iterable[str]) -> set[str]:
