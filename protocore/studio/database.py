@@ -190,7 +190,7 @@ def _set_up_sqlite(connection, _record) -> None:
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA synchronous = FULL")  # what is saved survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
 
 

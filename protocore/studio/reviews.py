@@ -14,10 +14,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -25,7 +27,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from protocore.errors import LibraryError, ProtocoreError, ReviewError
-from protocore.review.events import Action, Event, Renamed, Started
+from protocore.review.events import Action, Event, Started
 from protocore.review.rules import check, replay
 from protocore.review.session import ReviewSession, advance
 from protocore.studio import folders
@@ -33,6 +35,7 @@ from protocore.studio.database import Database, ReviewEventRow, ReviewRow
 from protocore.studio.manifest import now
 
 JOURNAL = "events.jsonl"
+_IDENTIFIER = re.compile("[0-9a-f]{8,32}")
 
 log = logging.getLogger(__name__)
 
@@ -105,26 +108,26 @@ class ReviewStore:
 
     def append(self, review_id: str, author: str, *actions: Action) -> ReviewSession:
         """Add what the author has done: all of it, or nothing. Returns the session after it."""
-        made = []
         with self._database.writing() as database:
             row = _get(database, review_id)
             state = self._caught_up(database, review_id)
+            before = state.version
             for action in actions:
                 check(state, author, action)
                 event = Event(seq=state.version + 1, time=now(), author=author, action=action)
                 state = advance(review_id, state, event)
                 database.add(_event_row(review_id, event))
-                made.append(event)
-                if isinstance(action, Renamed):
-                    row.title = action.title
-            row.changed = made[-1].time
+            row.title, row.changed = state.title, state.log[-1].time
+            database.flush()
+            self._journal(state, before)  # under the lock too: one process at a time writes it
         with self._lock:
             self._held[review_id] = state
-        self._journal(review_id, made)
         return state
 
     def adopt(self, review_id: str, log_: Sequence[Event]) -> ReviewSession:
         """Enter a session with its whole history. Raises ReviewError for one that cannot be."""
+        if not _IDENTIFIER.fullmatch(review_id):
+            raise ReviewError(f"{review_id!r} is not the identifier of a review session")
         state = replay(review_id, log_)
         with self._database.writing() as database:
             if database.get(ReviewRow, review_id) is not None:
@@ -140,8 +143,8 @@ class ReviewStore:
             )
             database.flush()
             database.add_all(_event_row(review_id, event) for event in log_)
-        if not (self.folder / review_id / JOURNAL).is_file():
-            self._journal(review_id, log_)
+            database.flush()
+            self._journal(state, 0)
         return state
 
     def delete(self, review_ids: Iterable[str]) -> None:
@@ -183,13 +186,16 @@ class ReviewStore:
 
     # --- files ---
 
-    def file(self, review_id: str, *parts: str) -> Path:
-        """Where a file of a session is, or shall be."""
-        return self.folder.joinpath(review_id, *parts)
+    def file(self, review_id: str, *parts: PurePosixPath | str) -> Path:
+        """Where a file of a session is, or shall be; raises LibraryError for a place outside."""
+        inside = Path(review_id, *parts)
+        if inside.parts[:1] != (review_id,) or ".." in inside.parts:
+            raise LibraryError(f"{str(inside)!r} is not the place of a review session's file")
+        return self.folder / inside
 
     def write_file(self, review_id: str, name: PurePosixPath | str, content: bytes) -> str:
         """Keep a file of a session, whole or not at all; returns its SHA-256."""
-        path = self.folder / review_id / name
+        path = self.file(review_id, name)
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with folders.explained_disk(self.folder):
             try:
@@ -202,7 +208,7 @@ class ReviewStore:
 
     def read_file(self, review_id: str, name: PurePosixPath | str, digest: str = "") -> bytes:
         """A file of a session; raises LibraryError when it is gone or not what `digest` says."""
-        path = self.folder / review_id / name
+        path = self.file(review_id, name)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -223,15 +229,17 @@ class ReviewStore:
         """The state after all events that the database holds."""
         with self._lock:
             state = self._held.get(review_id)
-        query = (
-            select(ReviewEventRow.content)
-            .where(ReviewEventRow.review_id == review_id)
-            .where(ReviewEventRow.seq > (state.version if state else 0))
-            .order_by(ReviewEventRow.seq)
-        )
-        for content in database.scalars(query):
-            state = advance(review_id, state, Event.from_dict(content))
+        if state is not None:
+            last, *later = _events(database, review_id, state.version) or [None]
+            if last != state.log[-1]:  # deleted for good elsewhere, and maybe imported again
+                state = None
         if state is None:
+            later = _events(database, review_id, 1)
+        for event in later:
+            state = advance(review_id, state, event)
+        if state is None:
+            with self._lock:
+                self._held.pop(review_id, None)
             raise _unknown(review_id)
         with self._lock:
             self._held[review_id] = state
@@ -242,30 +250,62 @@ class ReviewStore:
             for review_id in review_ids:
                 _get(database, review_id).deleted_at = moment
 
-    def _journal(self, review_id: str, made: Iterable[Event]) -> None:
-        """Add to the copy of the events; the database is what counts."""
-        path = self.folder / review_id / JOURNAL
-        lines = "".join(json.dumps(event.to_dict(), allow_nan=False) + "\n" for event in made)
+    def _journal(self, state: ReviewSession, before: int) -> None:
+        """Bring the copy of the events from number `before` up to date.
+
+        The database is what counts. A copy that does not end with `before` is written anew: its
+        disk was full for a while, or the database refused the last events after all.
+        """
+        path = self.folder / state.id / JOURNAL
         try:
-            with self._lock:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(lines)
-        except OSError as error:
+            if before and _last_number(path) == before:
+                with path.open("ab", buffering=0) as file:  # one write for all lines
+                    file.write(write_journal(state.log[before:]))
+            else:
+                self.write_file(state.id, JOURNAL, write_journal(state.log))
+        except (OSError, LibraryError) as error:
             log.warning("the copy of the events in %s is out of date: %s", path, error)
 
 
+def write_journal(events: Iterable[Event]) -> bytes:
+    """One line of JSON for each event."""
+    lines = [json.dumps(event.to_dict(), allow_nan=False) + "\n" for event in events]
+    return "".join(lines).encode()
+
+
 def read_journal(content: bytes) -> tuple[Event, ...]:
-    """The events of a journal, in order, each once. Raises ReviewError for what is none."""
+    """The events of a journal, in order. Raises ReviewError for what is none.
+
+    A last line that breaks off is left out: it was not whole when the disk or the power went.
+    """
+    *lines, last = content.split(b"\n")
     try:
-        found = [Event.from_dict(json.loads(line)) for line in content.decode().splitlines()]
+        found = [Event.from_dict(json.loads(line)) for line in lines]
+        with suppress(ValueError):
+            found.append(Event.from_dict(json.loads(last)))
+        return tuple(found)
     except (ValueError, RecursionError) as error:
         raise ReviewError(f"the events of this session cannot be read: {error}") from error
-    by_number = {event.seq: event for event in found}
-    ordered = tuple(by_number[seq] for seq in sorted(by_number))
-    if [event.seq for event in ordered] != list(range(1, len(ordered) + 1)):
-        raise ReviewError("some events of this session are missing; get a whole copy of it")
-    return ordered
+
+
+def _last_number(path: Path) -> int:
+    """Number of the last event in a journal; 0 when it cannot be read."""
+    try:
+        *_, last, rest = path.read_bytes().split(b"\n")
+        return 0 if rest else json.loads(last)["seq"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
+
+
+def _events(database: Session, review_id: str, first: int) -> list[Event]:
+    """The events of a session from number `first` on."""
+    query = (
+        select(ReviewEventRow.content)
+        .where(ReviewEventRow.review_id == review_id)
+        .where(ReviewEventRow.seq >= first)
+        .order_by(ReviewEventRow.seq)
+    )
+    return [Event.from_dict(content) for content in database.scalars(query)]
 
 
 def _event_row(review_id: str, event: Event) -> ReviewEventRow:
@@ -273,7 +313,8 @@ def _event_row(review_id: str, event: Event) -> ReviewEventRow:
 
 
 def _get(database: Session, review_id: str) -> ReviewRow:
-    row = database.get(ReviewRow, review_id)
+    # For a server's rows, locked one by one; SQLite has locked everything for this writer.
+    row = database.get(ReviewRow, review_id, with_for_update=True)
     if row is None:
         raise _unknown(review_id)
     return row
