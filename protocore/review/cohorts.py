@@ -172,7 +172,7 @@ def cohort_from_folder(
         ) from error
     if not files:
         raise ReviewError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
-    name = folder.resolve().name
+    name = folder.resolve().name or str(folder)
     return cohort_from_images(
         files, label=label or name, size=size, limit=limit, source=f"folder {name}"
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
 import sys
-from dataclasses import asdict, dataclass
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +24,13 @@ from protocore.review.cohorts import (
     duplicates,
     pair_up,
 )
-from protocore.review.plan import DIRECTIONS, MEASURES, ImageVerdict, TestPlan
+from protocore.review.plan import DIRECTIONS, MEASURES, TestPlan
 
 if TYPE_CHECKING:  # its SciPy takes a second to import, which the other commands need not wait for
-    from protocore.review.cohort_test import CohortAnalysis
+    from protocore.review.results import TestResult
 
-RESULT_VERSION = 1
 DEMO_PAIRS = 100
+MAX_NOTES = 1_000  # kept in the result
 _DIRECTIONS = {direction.replace(" ", ""): direction for direction in DIRECTIONS}
 
 
@@ -56,77 +55,32 @@ def run_cohort(args: argparse.Namespace) -> int:
     _check_options(args)
     classifier = classifier_from_args(args)
     plan = _plan(args, classifier)
-    pair = _cohorts(args, classifier.input_size)
-    notes = _notes(*pair)
+    a, b = _cohorts(args, classifier.input_size)
+    notes = [found.text for found in duplicates(a, b)]
     if plan.paired:
-        pairing = pair_up(*pair)
-        pair = (pairing.a, pairing.b)
+        pairing = pair_up(a, b)
+        a, b = pairing.a, pairing.b
         notes.append(pairing.text)
-    for note in notes:
+    skipped = [f"{one.name} skipped: {one.reason}" for side in (a, b) for one in side.skipped]
+    for note in (*skipped, *notes):
         print(f"note: {_printable(note)}", file=sys.stderr)
-    test = _run_test(classifier, plan, pair, tuple(notes))
-    for path in write_test(args.out, test):
+    result = _run_test(args, classifier, plan, (a, b), notes)
+    for path in write_result(args.out, result):
         print(path, file=sys.stderr)
     from protocore.review.cohort_test import table_text
 
-    print(table_text(test.analysis))
+    print(table_text(result.analysis))
     return 0
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class FinishedTest:
-    """Everything that a cohort test leaves behind."""
-
-    classifier: Classifier
-    cohorts: tuple[Cohort, Cohort]
-    verdicts: tuple[tuple[ImageVerdict, ...], tuple[ImageVerdict, ...]]
-    analysis: CohortAnalysis
-    notes: tuple[str, ...] = ()
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        """Of the two cohorts."""
-        return (self.cohorts[0].label, self.cohorts[1].label)
-
-
-def result_content(test: FinishedTest) -> dict:
-    """Plain values for result.json: from plan and verdicts, the analysis can be made again."""
-    classifier = test.classifier
-    return {
-        "result_version": RESULT_VERSION,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "plan": test.analysis.plan.to_dict(),
-        "model": {
-            "name": classifier.name,
-            "weights": classifier.weights,
-            "source": classifier.source,
-            "weight_hash": classifier.weight_hash,
-            "input_size": classifier.input_size,
-        },
-        "versions": {**library_versions(), "scipy": importlib.metadata.version("scipy")},
-        "cohorts": [
-            {
-                "label": cohort.label,
-                "source": cohort.source,
-                "skipped": [asdict(skipped) for skipped in cohort.skipped],
-                "verdicts": [verdict.to_dict() for verdict in verdicts],
-            }
-            for cohort, verdicts in zip(test.cohorts, test.verdicts, strict=True)
-        ],
-        "notes": list(test.notes),
-        "analysis": test.analysis.to_dict(),
-    }
-
-
-def write_test(folder: Path, test: FinishedTest) -> list[Path]:
+def write_result(folder: Path, result: TestResult) -> list[Path]:
     """images.csv, comparisons.csv and last result.json; raises ReviewError, leaves no half file."""
     from protocore.review.cohort_test import analysis_csv, verdicts_csv
 
-    result = json.dumps(result_content(test), indent=2, allow_nan=False)
     files = {
-        "images.csv": verdicts_csv(test.analysis.plan, *test.verdicts, labels=test.labels),
-        "comparisons.csv": analysis_csv(test.analysis),
-        "result.json": result,
+        "images.csv": verdicts_csv(result.plan, result.a, result.b, labels=result.labels),
+        "comparisons.csv": analysis_csv(result.analysis),
+        "result.json": result.to_json(),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -199,6 +153,8 @@ def _check_options(args: argparse.Namespace) -> None:
         raise ReviewError(
             f"--predict must be one of {', '.join(_DIRECTIONS)}, got {args.predict!r}"
         )
+    if args.out.exists() and not args.out.is_dir():
+        raise ReviewError(f"--out {args.out} is a file; give a folder")
     if args.demo:
         given = [name for name in ("a", "b", "target") if getattr(args, name) is not None]
         if given:
@@ -243,25 +199,37 @@ def _cohorts(args: argparse.Namespace, size: int) -> tuple[Cohort, Cohort]:
     return a, b
 
 
-def _notes(a: Cohort, b: Cohort) -> list[str]:
-    skipped = [f"{one.name} skipped: {one.reason}" for side in (a, b) for one in side.skipped]
-    return [*skipped, *(found.text for found in duplicates(a, b))]
-
-
 def _run_test(
-    classifier: Classifier, plan: TestPlan, pair: tuple[Cohort, Cohort], notes: tuple[str, ...]
-) -> FinishedTest:
-    from protocore.review.cohort_test import analyse, judge
+    args: argparse.Namespace,
+    classifier: Classifier,
+    plan: TestPlan,
+    pair: tuple[Cohort, Cohort],
+    notes: list[str],
+) -> TestResult:
+    from protocore.review.cohort_test import judge
+    from protocore.review.recipes import FILES, claim_recipe
+    from protocore.review.results import TestResult
 
-    verdicts = tuple(judge(classifier, cohort, plan, _progress(cohort)) for cohort in pair)
-    analysis = analyse(
-        plan,
-        *verdicts,
-        labels=(pair[0].label, pair[1].label),
-        class_names=[classifier.class_names[index] for index in (plan.target, *plan.rivals)],
-    )
-    return FinishedTest(
-        classifier=classifier, cohorts=pair, verdicts=verdicts, analysis=analysis, notes=notes
+    began = time.monotonic()
+    a, b = pair
+    verdicts = [judge(classifier, cohort, plan, _progress(cohort)) for cohort in pair]
+    how = {"count": args.count, "seed": args.seed, "haze": args.haze}
+    return TestResult(
+        plan=plan,
+        class_names=tuple(classifier.class_names[i] for i in (plan.target, *plan.rivals)),
+        a=verdicts[0],
+        b=verdicts[1],
+        labels=(a.label, b.label),
+        sources=(a.source, b.source),
+        model_title=classifier.title,
+        weight_hash=classifier.weight_hash,
+        versions={**library_versions(), "scipy": importlib.metadata.version("scipy")},
+        seconds=time.monotonic() - began,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        skipped_a=a.skipped,
+        skipped_b=b.skipped,
+        notes=tuple(notes[:MAX_NOTES]),
+        recipe=claim_recipe(args.demo, **how) if args.demo else FILES,
     )
 
 
