@@ -1,9 +1,20 @@
 """Covering regions, by hand-computed pixels and logits."""
 
+import json
+import math
+
 import numpy as np
 import pytest
 
-from protocore.compare.edits import Box, Stroke, cover, region_mask, what_if
+from protocore.compare.edits import (
+    Box,
+    Stroke,
+    cover,
+    region_mask,
+    shape_from_dict,
+    shape_to_dict,
+    what_if,
+)
 from protocore.errors import SettingsError
 from tests.compare.makers import lit_quadrant, quadrants
 
@@ -94,3 +105,53 @@ def test_another_cover_is_explained():
     with pytest.raises(SettingsError) as caught:
         cover(lit_quadrant(0), np.ones((16, 16), dtype=bool), "paint")
     assert str(caught.value) == "cover must be one of mean, blur, grey, black, got 'paint'"
+
+
+# --- regions from the browser or a file ---
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Box(left=0.1, top=0.2, right=0.5, bottom=0.75),
+        Stroke(points=((0, 1), (0.5, 0.25)), radius=0.5),
+    ],
+)
+def test_a_region_comes_back(shape):
+    assert shape_from_dict(json.loads(json.dumps(shape_to_dict(shape)))) == shape
+
+
+def test_whole_numbers_become_shares():
+    box = shape_from_dict({"kind": "box", "left": 0, "top": 0, "right": 1, "bottom": 1})
+    assert box == Box(left=0.0, top=0.0, right=1.0, bottom=1.0)
+    assert type(box.left) is float
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "TypeError(\"'NoneType' object is not subscriptable\")"),
+        ({}, "KeyError('kind')"),
+        ({"kind": "polygon", "points": [[0, 0]], "radius": 0.1}, None),
+        ({"kind": "box", "left": "0", "top": 0, "right": 1, "bottom": 1}, None),
+        ({"kind": "box", "left": False, "top": 0, "right": 1, "bottom": 1}, None),
+        ({"kind": "brush", "points": [[0, 0, 0]], "radius": 0.1}, None),
+        ({"kind": "brush", "points": ["ab"], "radius": 0.1}, None),
+        ({"kind": "brush", "points": 5, "radius": 0.1}, None),
+        ({"kind": "brush", "points": [[10**400, 0]], "radius": 0.1}, None),
+    ],
+)
+def test_what_is_no_region_is_explained(content, reason):
+    with pytest.raises(SettingsError) as caught:
+        shape_from_dict(content)
+    start, end = "the drawn region cannot be read (", "); draw it again"
+    assert str(caught.value).startswith(start) and str(caught.value).endswith(end)
+    assert reason is None or str(caught.value) == f"{start}{reason}{end}"
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, 1e300, math.nan, math.inf])
+def test_regions_lie_on_the_picture(value):
+    with pytest.raises(SettingsError, match="the points of a stroke must lie on the picture"):
+        shape_from_dict({"kind": "brush", "points": [[0.5, value]], "radius": 0.1})
+    with pytest.raises(SettingsError, match="a box needs 0 <= left < right <= 1"):
+        shape_from_dict({"kind": "box", "left": 0, "top": 0, "right": 1, "bottom": value})
