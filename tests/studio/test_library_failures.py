@@ -15,6 +15,8 @@ from protocore.studio import database, folders
 from protocore.studio.library import Filter, Library, default_home
 from tests.studio.samples import tiny_prototype, tiny_run
 
+VERSION = database.SCHEMA_VERSION
+
 
 def whole_tree(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -229,25 +231,25 @@ def test_a_newer_database_is_refused(library):
         Library(library.folder)
     assert str(caught.value) == (
         f"the library's database {library.folder / 'library.sqlite'} has version 99 and was "
-        "written by a newer Protocore; this one reads up to version 1: update Protocore, or set "
-        "PROTOCORE_HOME to another folder"
+        f"written by a newer Protocore; this one reads up to version {VERSION}: update Protocore, "
+        "or set PROTOCORE_HOME to another folder"
     )
 
 
 def test_an_older_database_is_migrated(library, monkeypatch):
     library.save_run(tiny_run())
 
-    def to_version_2(connection):
+    def add_a_column(connection):
         connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN colour TEXT DEFAULT 'red'")
 
-    monkeypatch.setattr(database, "SCHEMA_VERSION", 2)
-    monkeypatch.setitem(database.MIGRATIONS, 1, to_version_2)
+    monkeypatch.setattr(database, "SCHEMA_VERSION", VERSION + 1)
+    monkeypatch.setitem(database.MIGRATIONS, VERSION, add_a_column)
     for _ in range(2):  # the second time there is nothing left to do
         again = Library(library.folder)
         assert again.count() == 1
         again.close()
     with sqlite3.connect(library.folder / "library.sqlite") as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(VERSION + 1,)]
         assert connection.execute("SELECT colour FROM runs").fetchall() == [("red",)]
     connection.close()
 
@@ -257,12 +259,12 @@ def test_a_migration_that_fails_changes_nothing(library, monkeypatch):
         connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN colour TEXT")
         connection.exec_driver_sql("ALTER TABLE missing ADD COLUMN colour TEXT")
 
-    monkeypatch.setattr(database, "SCHEMA_VERSION", 2)
-    monkeypatch.setitem(database.MIGRATIONS, 1, broken)
+    monkeypatch.setattr(database, "SCHEMA_VERSION", VERSION + 1)
+    monkeypatch.setitem(database.MIGRATIONS, VERSION, broken)
     with pytest.raises(LibraryError, match="no such table: missing"):
         Library(library.folder)
     with sqlite3.connect(library.folder / "library.sqlite") as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(VERSION,)]
         columns = [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
     connection.close()
     assert "colour" not in columns
