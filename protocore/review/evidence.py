@@ -87,9 +87,8 @@ def linked_observations(
     for link in links:
         of = session.round(link.round)
         key = (link.item, link.observer)
-        one = of.blind.get(key) or of.later.get(key)
-        if one is not None and not one.said.empty:
-            found.append(one)
+        said = [held[key] for held in (of.blind, of.later) if key in held]
+        found += [one for one in said if not one.said.empty][:1]
     return tuple(found)
 
 
