@@ -105,3 +105,34 @@ def and_then(session, author, action):
     time = f"2026-01-03T00:00:{session.version % 60:02d}+00:00"
     event = ev.Event(seq=session.version + 1, time=time, author=author, action=action)
     return advance(session.id, session, event)
+
+
+# --- blind rounds ---
+
+
+def item(number, role="target", class_index=1, seed=0):
+    """One picture of a round; `number` is its digit."""
+    return ev.RoundItem(
+        id=str(number) * 8,
+        prototype_id=f"{number}f" * 8,
+        role=role,
+        class_index=class_index,
+        class_label=f"{class_index} · golf ball",
+        seed=seed,
+        digest="ef" * 32,
+    )
+
+
+def round_opened(*items):
+    """The event of a round of these pictures, by default three of the class."""
+    items = items or tuple(item(number, seed=number) for number in (1, 2, 3))
+    return ev.RoundOpened(
+        round=ROUND, class_index=1, class_label="1 · golf ball", items=items, seed=7
+    )
+
+
+def observed(number, *tags, text="", regions=()):
+    """What somebody says of a picture."""
+    return ev.Observed(
+        round=ROUND, item=str(number) * 8, tags=tags, text=text, regions=regions, confidence=0.8
+    )
