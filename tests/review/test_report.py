@@ -173,7 +173,7 @@ def test_prototypes_with_badge_settings_and_command(page):
 
 def test_the_log_and_the_hashes(page):
     assert page.row("2", "2026-01-02 03:00:02 UTC")[2:] == ["Bob", "joined"]
-    assert page.row("13", "2026-01-02 03:00:13 UTC")[3] == "changed claim 1"
+    assert page.row("13", "2026-01-02 03:00:13 UTC", "Ada", "changed claim 1")
     assert page.row("16", "2026-01-02 03:00:16 UTC")[3] == "noted: done"
     assert page.row(f"tests/{TEST}/result.json")[1] == "cd" * 32
     assert page.row(f"prototypes/{'1f' * 8}.png")[1] == "ef" * 32
