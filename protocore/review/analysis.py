@@ -9,10 +9,13 @@ is tested is fixed beforehand and never chosen by what comes out:
 | shares, pairs | Newcombe 1998 (pairs), method 10| McNemar, exact            | odds ratio, h     |
 | means         | bootstrap (BCa)                 | permutation of images     | Cohen's d         |
 | means, pairs  | bootstrap of pairs (BCa)        | permutation of signs      | Cohen's d_z       |
+
+Means of fewer than 10 images get Student's interval instead of the bootstrap's.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -161,12 +164,6 @@ def _row(plan: TestPlan, label: str, verdicts: Sequence[ImageVerdict]) -> Cohort
     confidence = 1 - plan.alpha
     correct = sum(verdict.correct for verdict in verdicts)
 
-    def means(values: list[tuple[float, ...]]) -> tuple[Estimate, ...]:
-        return tuple(
-            Estimate(value=float(column.mean()), interval=mean_interval(column, confidence))
-            for column in np.array(values, dtype=np.float64).T
-        )
-
     return CohortRow(
         label=label,
         count=len(verdicts),
@@ -179,6 +176,18 @@ def _row(plan: TestPlan, label: str, verdicts: Sequence[ImageVerdict]) -> Cohort
             sum(verdict.predicted == index for verdict in verdicts)
             for index in (plan.target, *plan.rivals)
         ),
-        probabilities=means([verdict.probabilities for verdict in verdicts]),
-        logits=means([verdict.logits for verdict in verdicts]),
+        probabilities=_means([v.probabilities for v in verdicts], confidence, (0.0, 1.0)),
+        logits=_means([v.logits for v in verdicts], confidence, (-math.inf, math.inf)),
     )
+
+
+def _means(
+    values: list[tuple[float, ...]], confidence: float, bounds: Interval
+) -> tuple[Estimate, ...]:
+    """Of each column, with intervals kept within what the scores can be."""
+    found = []
+    for column in np.array(values, dtype=np.float64).T:
+        low, high = mean_interval(column, confidence)
+        interval = (max(low, bounds[0]), min(high, bounds[1]))
+        found.append(Estimate(value=float(column.mean()), interval=interval))
+    return tuple(found)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from protocore.review.analysis import CohortAnalysis, Estimate
+from protocore.review.cohorts import printable
 from protocore.review.differences import Comparison
 from protocore.review.outcomes import interval_text, number_text, rounded
 from protocore.review.plan import ImageVerdict, TestPlan
@@ -89,20 +90,20 @@ def _score_lines(analysis: CohortAnalysis) -> list[list[str]]:
     """The paper's tables: accuracy and mean probabilities."""
     head = ["cohort", "images", "accuracy", "interval"]
     for name in analysis.class_names:
-        head += [f"P({_printable(name)})", "interval"]
+        head += [f"P({printable(name)})", "interval"]
     lines = [head]
     for row in analysis.rows:
         columns = [("accuracy", row.accuracy), *(("probability", p) for p in row.probabilities)]
-        lines.append([_printable(row.label), str(row.count), *_cells(columns)])
+        lines.append([printable(row.label), str(row.count), *_cells(columns)])
     return lines
 
 
 def _logit_lines(analysis: CohortAnalysis) -> list[list[str]]:
     head = ["cohort"]
     for name in analysis.class_names:
-        head += [f"logit({_printable(name)})", "interval"]
+        head += [f"logit({printable(name)})", "interval"]
     rows = (
-        [_printable(row.label), *_cells([("logit", value) for value in row.logits])]
+        [printable(row.label), *_cells([("logit", value) for value in row.logits])]
         for row in analysis.rows
     )
     return [head, *rows]
@@ -124,7 +125,7 @@ def _comparison_lines(analysis: CohortAnalysis) -> list[list[str]]:
         lines.append(
             [
                 "*" if found.primary else "",
-                f"{found.measure} ({_printable(_class_name(analysis, found))})",
+                f"{found.measure} ({printable(_class_name(analysis, found))})",
                 number_text(found.measure, found.difference, signed=True),
                 interval_text(found.measure, found.interval, signed=True),
                 f"{found.test}, {found.alternative}",
@@ -140,11 +141,6 @@ def _comparison_lines(analysis: CohortAnalysis) -> list[list[str]]:
 def _class_name(analysis: CohortAnalysis, found: Comparison) -> str:
     classes = (analysis.plan.target, *analysis.plan.rivals)
     return analysis.class_names[classes.index(found.class_index)]
-
-
-def _printable(text: str) -> str:
-    """Without control characters, which could drive a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _aligned(lines: list[list[str]]) -> str:

@@ -305,6 +305,11 @@ def size_warning(*counts: int) -> str:
     )
 
 
+def printable(text: str) -> str:
+    """A name for a terminal, which control characters in it could drive."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def _rendered(pictures: np.ndarray, name: str, *, label: str, size: int, seed: int) -> Cohort:
     keys = tuple(str(seed + i) for i in range(len(pictures)))
     resized = resize_pictures(pictures, size)

@@ -23,6 +23,7 @@ from protocore.review.cohorts import (
     cohort_from_folder,
     duplicates,
     pair_up,
+    printable,
 )
 from protocore.review.plan import DIRECTIONS, MEASURES, TestPlan
 
@@ -63,7 +64,7 @@ def run_cohort(args: argparse.Namespace) -> int:
         notes.append(pairing.text)
     skipped = [f"{one.name} skipped: {one.reason}" for side in (a, b) for one in side.skipped]
     for note in (*skipped, *notes):
-        print(f"note: {_printable(note)}", file=sys.stderr)
+        print(f"note: {printable(note)}", file=sys.stderr)
     result = _run_test(args, classifier, plan, (a, b), notes)
     for path in write_result(args.out, result):
         print(path, file=sys.stderr)
@@ -236,12 +237,7 @@ def _run_test(
 def _progress(cohort: Cohort):
     def show(done: int, total: int) -> None:
         end = "\n" if done == total else ""
-        text = f"\r{_printable(cohort.label)}: {done} of {total} images"
+        text = f"\r{printable(cohort.label)}: {done} of {total} images"
         print(text, end=end, file=sys.stderr, flush=True)
 
     return show
-
-
-def _printable(text: str) -> str:
-    """File names may hold control characters, which could drive a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -62,6 +62,9 @@ def compare_measure(
         found = (_paired_shares if plan.paired else _shares)(*values, alternative, plan.alpha)
     else:
         found = (_paired_means if plan.paired else _means)(*values, alternative, plan.alpha)
+    if not measure.endswith("logit"):
+        low, high = found["interval"]
+        found["interval"] = (max(low, -1.0), min(high, 1.0))  # Student's knows no bounds
     return Comparison(
         measure=measure,
         class_index=plan.rivals[0] if measure.startswith("rival") else plan.target,
@@ -119,7 +122,7 @@ def _means(a: np.ndarray, b: np.ndarray, alternative: str, alpha: float) -> dict
     return {
         "difference": difference,
         "interval": means.mean_difference_interval(a, b, 1 - alpha),
-        "interval_name": "bootstrap",
+        "interval_name": means.interval_name(min(len(a), len(b))),
         "test": "permutation",
         "p": means.permutation_p(a, b, alternative),
         "effects": (_effect("Cohen's d", means.cohens_d(a, b)),),
@@ -133,7 +136,7 @@ def _paired_means(a: np.ndarray, b: np.ndarray, alternative: str, alpha: float) 
     return {
         "difference": difference,
         "interval": means.paired_difference_interval(a, b, 1 - alpha),
-        "interval_name": "bootstrap, pairs",
+        "interval_name": f"{means.interval_name(len(a))}, pairs",
         "test": "permutation, pairs",
         "p": means.paired_permutation_p(a, b, alternative),
         "effects": (_effect("Cohen's d_z", means.cohens_dz(a, b)),),

@@ -17,26 +17,36 @@ from protocore.errors import ReviewError
 from protocore.review.proportions import ALTERNATIVES, Interval
 
 RESAMPLES = 9_999  # SciPy's default; p values down to 1 / (RESAMPLES + 1)
+# A resample never leaves the range of the values, in which the mean of 2 lies every second time:
+# the mean of fewer values than these is given Student's interval. Measured for normal values:
+# 0.87 instead of 0.95 at 5.
+BOOTSTRAP_FROM = 10
 EXACT_LIMIT = 2**14  # so many arrangements are counted one by one instead of being drawn
 _AT_ONCE = 500  # resamples in memory at a time: 8 MB for 2000 values
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Bootstrap interval of a mean (BCa; Efron, "Better bootstrap confidence intervals", 1987)."""
+    """Bootstrap interval of a mean (BCa; Efron, "Better bootstrap confidence intervals", 1987).
+
+    Student's below BOOTSTRAP_FROM values; no width where all values are the same.
+    """
     return _bootstrap((_checked(values),), _mean, confidence, seed)
 
 
 def mean_difference_interval(
     a: np.ndarray, b: np.ndarray, confidence: float = 0.95, seed: int = 0
 ) -> Interval:
-    """Bootstrap interval of mean(a) - mean(b), each cohort resampled on its own (BCa)."""
+    """Bootstrap interval of mean(a) - mean(b), each cohort resampled on its own (BCa).
+
+    Welch's where one of them has fewer than BOOTSTRAP_FROM values.
+    """
     return _bootstrap((_checked(a), _checked(b)), _difference, confidence, seed)
 
 
 def paired_difference_interval(
     a: np.ndarray, b: np.ndarray, confidence: float = 0.95, seed: int = 0
 ) -> Interval:
-    """Bootstrap interval of the mean of a - b, pairs resampled (BCa)."""
+    """Bootstrap interval of the mean of a - b, pairs resampled (BCa); as `mean_interval`."""
     return mean_interval(_pair_differences(a, b), confidence, seed)
 
 
@@ -59,6 +69,11 @@ def paired_permutation_p(
     Exact up to EXACT_LIMIT sign patterns (14 pairs), else as `permutation_p`.
     """
     return _permute((_pair_differences(a, b),), _mean, "samples", alternative, seed)
+
+
+def interval_name(fewest: int) -> str:
+    """How intervals of means are made for cohorts (or pairs) of so many values."""
+    return "bootstrap" if fewest >= BOOTSTRAP_FROM else "Student"
 
 
 def cohens_d(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -91,6 +106,18 @@ def deviation(values: np.ndarray) -> float:
     return 0.0 if _is_constant(values) else float(np.std(values, ddof=1))
 
 
+def expanded(confidence: float, count: int) -> float:
+    """The level to ask of a bootstrap of `count` values so that it covers with `confidence`.
+
+    Bootstrap intervals are too narrow for few values: they use the normal quantile where Student's
+    belongs, and a variance with n where n - 1 belongs. (Hesterberg, "What teachers should know
+    about the bootstrap", The American Statistician 69 (2015) 371-386, section 5.3.) 0.95 becomes
+    0.954 for 100 values, 0.962 for 30, 0.983 for 10.
+    """
+    quantile = stats.t.ppf((1 + confidence) / 2, count - 1) * np.sqrt(count / (count - 1))
+    return float(2 * stats.norm.cdf(quantile) - 1)
+
+
 def _mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.mean(values, axis=axis)
 
@@ -105,10 +132,25 @@ def _bootstrap(
     if all(_is_constant(values) for values in samples):
         value = float(statistic(*samples))
         return (value, value)
-    low, high = _bootstrap_once(samples, statistic, confidence, seed, "BCa")
+    fewest = min(len(values) for values in samples)
+    if fewest < BOOTSTRAP_FROM:
+        return _student(samples, confidence)
+    level = expanded(confidence, fewest)
+    low, high = _bootstrap_once(samples, statistic, level, seed, "BCa")
     if not (np.isfinite(low) and np.isfinite(high)):  # BCa's correction is not defined everywhere
-        low, high = _bootstrap_once(samples, statistic, confidence, seed, "percentile")
+        low, high = _bootstrap_once(samples, statistic, level, seed, "percentile")
     return (low, high)
+
+
+def _student(samples: tuple[np.ndarray, ...], confidence: float) -> Interval:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # nearly equal values: rounding only
+        if len(samples) == 1:
+            test = stats.ttest_1samp(samples[0], 0.0)
+        else:
+            test = stats.ttest_ind(*samples, equal_var=False)
+        found = test.confidence_interval(confidence)
+    return (float(found.low), float(found.high))
 
 
 def _bootstrap_once(

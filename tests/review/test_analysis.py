@@ -106,6 +106,18 @@ def test_paired_accuracy_is_mcnemars():
     assert found.difference == pytest.approx(-0.05)
 
 
+def test_few_images_cannot_rule_anything_out():
+    """Two images that hardly differ say nothing of others; and no share leaves its bounds."""
+    plan = replace(PLAN, paired=True, measure="logit")
+    found = analyse(plan, with_logits("a", [1.0, 3.0]), with_logits("b", [0.99, 3.02]))
+    assert found.outcome().verdict == "undecided"
+    assert found.primary.interval_name == "Student, pairs"
+    for row in found.rows:
+        assert all(0 <= edge <= 1 for one in row.probabilities for edge in one.interval)
+    wide = analyse(PLAN, with_logits("a", [-9.0, 9.0]), with_logits("b", [-9.0, 9.0, 8.0]))
+    assert wide.comparisons[1].interval == (-1.0, 1.0)
+
+
 def test_no_spread_no_nan():
     for paired in (False, True):
         plan = replace(PLAN, paired=paired, measure="logit")

@@ -11,6 +11,8 @@ from protocore.review.means import (
     cohens_d,
     cohens_dz,
     deviation,
+    expanded,
+    interval_name,
     mean_difference_interval,
     mean_interval,
     paired_difference_interval,
@@ -24,11 +26,28 @@ B = np.array([1.8, 2.2, 2.0, 3.1, 3.9, 1.5])
 
 
 def test_the_interval_of_a_mean_is_scipys():
-    found = mean_interval(A, seed=4)
-    reference = stats.bootstrap((A,), np.mean, random_state=np.random.default_rng(4), batch=500)
+    values = np.concatenate([A, B])
+    found = mean_interval(values, seed=4)
+    level = expanded(0.95, 12)
+    reference = stats.bootstrap(
+        (values,), np.mean, confidence_level=level, random_state=np.random.default_rng(4), batch=500
+    )
     assert found == pytest.approx(tuple(reference.confidence_interval))
-    assert found == mean_interval(A, seed=4)
-    assert found != mean_interval(A, seed=5)
+    assert found == mean_interval(values, seed=4)
+    assert found != mean_interval(values, seed=5)
+
+
+def test_few_values_get_students_interval():
+    """Two values say next to nothing: 12.7 standard errors each way."""
+    half = stats.t.ppf(0.975, 1) * np.std([1, 2], ddof=1) / np.sqrt(2)
+    assert mean_interval(np.array([1.0, 2.0])) == pytest.approx((1.5 - half, 1.5 + half))
+    welch = stats.ttest_ind(A, B, equal_var=False).confidence_interval(0.9)
+    assert mean_difference_interval(A, B, 0.9) == pytest.approx((welch.low, welch.high))
+    student = stats.ttest_rel(A, B).confidence_interval()
+    assert paired_difference_interval(A, B) == pytest.approx((student.low, student.high))
+    assert (interval_name(9), interval_name(10)) == ("Student", "bootstrap")
+    low, high = mean_difference_interval(A[:3], np.full(12, 2.0))
+    assert low < A[:3].mean() - 2 < high
 
 
 def test_intervals_of_many_normal_values_are_those_of_theory():
@@ -38,6 +57,16 @@ def test_intervals_of_many_normal_values_are_those_of_theory():
     middle = a.mean() - b.mean()
     expected = (middle - 1.96 * error, middle + 1.96 * error)
     assert mean_difference_interval(a, b) == pytest.approx(expected, abs=0.1 * error)
+
+
+def test_the_level_is_raised_for_few_values():
+    """So that the interval is about as wide as Student's, which is right for normal values."""
+    levels = [round(expanded(0.95, n), 3) for n in (10, 30, 100, 100_000)]
+    assert levels == [0.983, 0.962, 0.954, 0.95]
+    values = stats.norm.ppf((np.arange(10) + 0.5) / 10)
+    low, high = mean_interval(values)
+    student = 2 * stats.t.ppf(0.975, 9) * values.std(ddof=1) / np.sqrt(10)
+    assert high - low == pytest.approx(student, rel=0.05)
 
 
 def test_pairs_are_resampled_as_pairs():
