@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 # Control characters, and those that turn the direction of what stands beside them.
@@ -54,30 +54,23 @@ def paragraph(value: Any, kind: str = "") -> Html:
 
 
 def table(
-    head: Sequence[Any],
-    rows: Iterable[Sequence[Any]],
-    *,
-    kind: str = "",
-    numbers: int | None = None,
+    head: Sequence[Any], rows: Iterable[Sequence[Any]], *, numbers: Collection[int] = ()
 ) -> Html:
-    """A table with a head; columns from `numbers` on are set to the right."""
+    """A table with a head; the columns `numbers` are set to the right and never broken."""
 
     def line(cells: Sequence[Any], tag: str) -> Html:
-        start = len(cells) if numbers is None else numbers
         return markup(
             "<tr>{}</tr>",
             joined(
-                markup("<{0}{1}>{2}</{0}>", tag, _NUMBER if place >= start else _PLAIN, cell)
+                markup("<{0}{1}>{2}</{0}>", tag, _NUMBER if place in numbers else _PLAIN, cell)
                 for place, cell in enumerate(cells)
             ),
         )
 
-    body = joined(line(row, "td") for row in rows)
     return markup(
-        '<div class="scroll"><table class="{}"><thead>{}</thead><tbody>{}</tbody></table></div>',
-        kind,
+        '<div class="scroll"><table><thead>{}</thead><tbody>{}</tbody></table></div>',
         line(head, "th"),
-        body,
+        joined(line(row, "td") for row in rows),
     )
 
 

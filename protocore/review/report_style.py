@@ -15,7 +15,8 @@ STYLE = """
   --paper: #16161b; --shade: #212129; --warn: #f0a848;}}
 * {box-sizing: border-box;}
 body {font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  margin: 2rem auto; max-width: 60rem; padding: 0 1rem; overflow-wrap: anywhere;}
+  margin: 2rem auto; max-width: 60rem; padding: 0 1rem; overflow-wrap: break-word;}
+.said, code, figcaption, .pairs td {overflow-wrap: anywhere;}
 h1 {line-height: 1.2; margin: 0 0 .5rem;}
 h2 {border-bottom: 2px solid var(--ink); margin: 2.5rem 0 1rem; padding-bottom: .2rem;}
 h3 {margin: 2rem 0 .5rem;} h4 {margin: 1.4rem 0 .4rem;}

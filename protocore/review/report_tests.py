@@ -59,20 +59,23 @@ def _cohorts(analysis: CohortAnalysis) -> Html:
         (row.label, row.count, row.correct, _estimate("accuracy", row.accuracy), *row.taken_for[1:])
         for row in analysis.rows
     ]
-    second = [
-        (
-            row.label,
-            *(_estimate("probability", one) for one in row.probabilities),
-            *(_estimate("logit", one) for one in row.logits),
+    scores = [
+        (f"{form}({name})", *(_estimate(kind, getattr(row, many)[place]) for row in analysis.rows))
+        for form, kind, many in (
+            ("P", "probability", "probabilities"),
+            ("logit", "logit", "logits"),
         )
-        for row in analysis.rows
+        for place, name in enumerate(names)
     ]
-    scores = [*(f"P({name})" for name in names), *(f"logit({name})" for name in names)]
+    labels = [f"{letter}: {row.label}" for letter, row in zip("AB", analysis.rows, strict=True)]
     return joined(
         [
-            table([*head, *(f"taken for {name}" for name in rivals)], first, numbers=1),
-            paragraph(f"Mean scores with {confidence} (bootstrap):", "faint"),
-            table(["cohort", *scores], second, numbers=1),
+            table(
+                [*head, *(f"taken for {name}" for name in rivals)],
+                first,
+                numbers=range(1, 4 + len(rivals)),
+            ),
+            table([f"mean score ({confidence}, bootstrap)", *labels], scores, numbers=(1, 2)),
         ]
     )
 
@@ -108,15 +111,15 @@ def _comparisons(analysis: CohortAnalysis, p_adjusted: float, tests: int) -> Htm
         "directions. Images needed: to show a difference as large as the one seen, four times in "
         "five."
     )
-    return joined([table(head, rows, numbers=1), paragraph(note, "faint")])
+    return joined([table(head, rows, numbers=(1, 2, 4, 5, 7)), paragraph(note, "faint")])
 
 
-def _effects(found: Comparison) -> str:
-    texts = []
+def _effects(found: Comparison) -> Html:
+    lines = []
     for effect in found.effects:
         value = "–" if effect.value is None else f"{effect.value:.2f}"
-        texts.append(f"{effect.name} {value}" + (f" ({effect.note})" if effect.note else ""))
-    return "; ".join(texts)
+        lines.append(f"{effect.name} {value}" + (f" ({effect.note})" if effect.note else ""))
+    return joined(lines, "<br>")
 
 
 def _images(result: TestResult, side: str, thumbnails: Thumbnails) -> Html:
