@@ -189,7 +189,8 @@ class ReviewStore:
     def file(self, review_id: str, *parts: PurePosixPath | str) -> Path:
         """Where a file of a session is, or shall be; raises LibraryError for a place outside."""
         inside = Path(review_id, *parts)
-        if inside.parts[:1] != (review_id,) or ".." in inside.parts:
+        outside = inside.is_absolute() or ".." in inside.parts
+        if outside or inside.parts[:1] != (review_id,):
             raise LibraryError(f"{str(inside)!r} is not the place of a review session's file")
         return self.folder / inside
 

@@ -249,7 +249,9 @@ def test_an_older_database_is_migrated(library, monkeypatch):
         assert again.count() == 1
         again.close()
     with sqlite3.connect(library.folder / "library.sqlite") as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(VERSION + 1,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [
+            (VERSION + 1,)
+        ]
         assert connection.execute("SELECT colour FROM runs").fetchall() == [("red",)]
     connection.close()
 
