@@ -92,8 +92,8 @@ def demo():
     return load_classifier(ModelSpec.from_link("demo"))
 
 
-def outcome(demo, claim):
-    a, b = claim_cohorts(claim, size=demo.input_size, count=PAIRS)
+def outcome(demo, claim, count=PAIRS):
+    a, b = claim_cohorts(claim, size=demo.input_size, count=count)
     pairs = pair_up(a, b)
     plan = TestPlan(
         target=demo.find_class(claim.class_name), measure="logit", paired=True, smallest_effect=0.1
@@ -103,7 +103,10 @@ def outcome(demo, claim):
 
 @pytest.mark.parametrize("claim", PLANTED, ids=lambda claim: claim.key)
 def test_every_planted_bias_is_supported(demo, claim):
+    """The weakest are near the smallest effect: then the advised number of pairs must tell."""
     found = outcome(demo, claim)
+    if found.verdict == "undecided" and found.size_needed is not None:
+        found = outcome(demo, claim, min(found.size_needed, 5 * PAIRS))
     assert found.verdict == "supported", found.reason
 
 
