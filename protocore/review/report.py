@@ -14,8 +14,7 @@ from dataclasses import fields
 
 from protocore.generation.prototype import PrototypeRecord
 from protocore.generation.settings import GenerationSettings, Target
-from protocore.review import events as ev
-from protocore.review.events import Event
+from protocore.review.log import log_rows
 from protocore.review.markup import (
     Html,
     counted,
@@ -28,7 +27,7 @@ from protocore.review.markup import (
     said,
     table,
 )
-from protocore.review.material import Picture, ReportMaterial, class_name, item_names
+from protocore.review.material import Picture, ReportMaterial, class_name
 from protocore.review.report_claims import claim_part, claim_summary
 from protocore.review.report_rounds import marked_picture, round_part
 from protocore.review.report_style import PAGE, POLICY, STYLE
@@ -175,51 +174,10 @@ def _again(session: ReviewSession, record: PrototypeRecord) -> Html:
 
 
 def _log(session: ReviewSession) -> Html:
-    """Every event; those of one kind by one author in a row stand in one line."""
-    names = item_names(session)
-    numbers = {of.id: f"round {place}" for place, of in enumerate(session.rounds, start=1)}
-    numbers |= {one.id: f"claim {place}" for place, one in enumerate(session.claims, start=1)}
-    numbers |= {one.id: f"test {place}" for place, one in enumerate(session.tests, start=1)}
-    rows: list[list] = []
-    for event in session.log:
-        text = _event_text(event, names, numbers)
-        if rows and rows[-1][2:] == [event.author or "Protocore", text]:
-            rows[-1][0] = f"{str(rows[-1][0]).split('–')[0]}–{event.seq}"
-            continue
-        rows.append([event.seq, moment(event.time), event.author or "Protocore", text])
+    rows = [
+        (row.numbers, moment(row.time), row.author, said(row.text)) for row in log_rows(session)
+    ]
     return table(("event", "time", "by", "what"), rows)
-
-
-def _event_text(event: Event, names: dict, numbers: dict[str, str]) -> Html | str:
-    action = event.action
-    match action:
-        case ev.Started():
-            return f"opened the session “{action.title}”"
-        case ev.Renamed():
-            return f"renamed it to “{action.title}”"
-        case ev.Joined():
-            return "joined"
-        case ev.RoundOpened():
-            return f"opened {numbers[action.round]} with {counted(len(action.items), 'picture')}"
-        case ev.Observed():
-            return f"wrote about {names[(action.round, action.item)]}"
-        case ev.Revealed():
-            return f"finished looking at {numbers[action.round]} and was told the names"
-        case ev.Covered():
-            return f"covered regions of {action.observer} on {names[(action.round, action.item)]}"
-        case ev.Claimed():
-            return f"{'changed' if action.base else 'wrote'} {numbers[action.claim]}"
-        case ev.TestStarted():
-            return f"started {numbers[action.test]}, of {numbers[action.claim]}"
-        case ev.TestFinished():
-            return f"{numbers[action.test]} finished"
-        case ev.TestFailed():
-            return f"{numbers[action.test]} failed: {action.error}"
-        case ev.Judged():
-            return f"judged {numbers[action.claim]}: {action.verdict}"
-        case ev.Noted():
-            return joined(["noted: ", said(action.text)])
-    return ev.KIND_OF[type(action)]
 
 
 def _hashes(session: ReviewSession, material: ReportMaterial) -> Html:
