@@ -125,30 +125,15 @@ def cohort_from_images(
     if isinstance(images, ImageSet):
         source = source or images.source
         images = [file for group in images.groups.values() for file in group]
-    pixels, names, hashes, skipped = [], [], [], []
-    chosen = sorted(images, key=_drawing_order)
-    for place, file in enumerate(chosen):
-        if len(pixels) == limit:
-            rest = SkippedImage(
-                name=f"{len(chosen) - place} more", reason=f"beyond the limit of {limit} images"
-            )
-            skipped.append(rest)
-            break
-        try:
-            content = file.read()
-            pixels.append(decode_image(content, size))
-        except ImageError as error:
-            skipped.append(SkippedImage(name=_readable(file.name), reason=str(error)))
-            continue
-        names.append(_readable(file.name))
-        hashes.append(hashlib.sha256(content).hexdigest())
-    by_name = sorted(range(len(names)), key=lambda i: names[i])
+    found, skipped = _decode(sorted(images, key=_drawing_order), size, limit)
+    found.sort(key=lambda one: one[0])
+    names = tuple(name for name, _, _ in found)
     return Cohort(
         label=label,
-        pixels=np.stack([pixels[i] for i in by_name]) if pixels else _no_pixels(size),
-        names=tuple(names[i] for i in by_name),
-        hashes=tuple(hashes[i] for i in by_name),
-        pair_keys=tuple(_stem(names[i]) for i in by_name),
+        pixels=np.stack([pixels for _, _, pixels in found]) if found else _no_pixels(size),
+        names=names,
+        hashes=tuple(digest for _, digest, _ in found),
+        pair_keys=tuple(_stem(name) for name in names),
         source=source,
         skipped=tuple(skipped),
     )
@@ -303,6 +288,26 @@ def size_warning(*counts: int) -> str:
         f"small cohort: {least} images; below {FEW_IMAGES}, only very large differences can be "
         "told from chance"
     )
+
+
+def _decode(
+    files: Sequence[ImageFile], size: int, limit: int
+) -> tuple[list[tuple[str, str, np.ndarray]], list[SkippedImage]]:
+    """Name, hash and pixels of up to `limit` files, and what was left out."""
+    found: list[tuple[str, str, np.ndarray]] = []
+    skipped: list[SkippedImage] = []
+    for place, file in enumerate(files):
+        if len(found) == limit:
+            reason = f"beyond the limit of {limit} images"
+            skipped.append(SkippedImage(name=f"{len(files) - place} more", reason=reason))
+            break
+        name = _readable(file.name)
+        try:
+            content = file.read()
+            found.append((name, hashlib.sha256(content).hexdigest(), decode_image(content, size)))
+        except ImageError as error:
+            skipped.append(SkippedImage(name=name, reason=str(error)))
+    return found, skipped
 
 
 def printable(text: str) -> str:
