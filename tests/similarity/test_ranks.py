@@ -20,6 +20,16 @@ def test_rows_are_ranked_apart():
     assert average_ranks(values).tolist() == [[2.0, 1.0], [1.5, 1.5], [1.0, 2.0]]
 
 
+def test_what_two_rows_share_is_no_tie():
+    """The largest of one row and the smallest of the next are neighbours once they are sorted."""
+    assert average_ranks(torch.tensor([[1.0, 5.0], [5.0, 9.0]])).tolist() == [[1, 2], [1, 2]]
+
+
+def test_more_rows_than_a_byte_can_number():
+    values = torch.arange(300 * 40, dtype=torch.float32).view(300, 40).flip(1)
+    assert average_ranks(values).tolist() == [list(range(40, 0, -1))] * 300
+
+
 def test_known_correlation():
     # d^2 = 1 + 1 + 0 + 0, so rho = 1 - 6 * 2 / (4 * 15) = 0.8
     score = spearman(torch.tensor([[1.0, 2, 3, 4]]), torch.tensor([[20.0, 10, 30, 40]]))
@@ -33,6 +43,13 @@ def test_constant_rows_and_nan_have_no_correlation():
     assert scores.isnan().tolist() == [True, True, False]
     assert correlate(rank_rows(odd), varied.expand(3, 3)).isnan().tolist() == [True, True, False]
     assert spearman(torch.ones(1, 1), torch.ones(1, 1)).isnan().all()
+
+
+def test_a_nan_of_either_sign_is_seen():
+    values = torch.tensor([[0.5, math.nan, math.inf], [0.5, -math.nan, -math.inf], [1.0, 2.0, 3.0]])
+    assert values.signbit()[:2, 1].tolist() == [False, True]
+    assert rank_rows(values).squares.isnan().tolist() == [True, True, False]
+    assert rank_rows(values[1:2]).squares.isnan().all()
 
 
 def test_the_largest_possible_key_stays_in_front_of_what_is_filled_up():
