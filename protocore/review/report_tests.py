@@ -125,7 +125,6 @@ def _effects(found: Comparison) -> Html:
 def _images(result: TestResult, side: str, thumbnails: Thumbnails) -> Html:
     """The images of a cohort with the model's verdict under each, misclassified ones first."""
     verdicts = result.side(side)
-    order = sorted(range(len(verdicts)), key=lambda place: _badness(verdicts[place], place))
     wrong = sum(not verdict.correct for verdict in verdicts)
     label = result.labels["ab".index(side)]
     rest = len(verdicts) - MOST_IMAGES
@@ -141,7 +140,7 @@ def _images(result: TestResult, side: str, thumbnails: Thumbnails) -> Html:
             '<div class="grid">{}</div>',
             joined(
                 _thumbnail(verdicts[place], thumbnails.get((side, place), b""))
-                for place in order[:MOST_IMAGES]
+                for place in shown_places(verdicts)
             ),
         ),
     ]
@@ -150,9 +149,13 @@ def _images(result: TestResult, side: str, thumbnails: Thumbnails) -> Html:
     return joined(parts)
 
 
-def _badness(verdict: ImageVerdict, place: int) -> tuple:
-    """Misclassified first, then those the model is least sure of."""
-    return (verdict.correct, verdict.probabilities[0], place)
+def shown_places(verdicts: Sequence[ImageVerdict]) -> list[int]:
+    """Which images are shown: misclassified first, then those the model is least sure of."""
+
+    def badness(place: int) -> tuple:
+        return (verdicts[place].correct, verdicts[place].probabilities[0], place)
+
+    return sorted(range(len(verdicts)), key=badness)[:MOST_IMAGES]
 
 
 def _thumbnail(verdict: ImageVerdict, content: bytes) -> Html:

@@ -80,7 +80,13 @@ class BundleWriter:
         self._index[name] = _entry(len(content), hashlib.sha256(content).hexdigest())
 
     def finish(self, head: Mapping[str, Any]) -> None:
-        """Write the index."""
+        """Write the index. Raises BundleError when nobody could import so large a bundle."""
+        files, size = len(self._index) + 1, sum(entry["bytes"] for entry in self._index.values())
+        if files > self._kind.max_files or size > self._kind.max_bytes:
+            raise BundleError(
+                f"a bundle may hold {self._kind.max_files} files and {self._kind.max_bytes} bytes, "
+                f"this one would have {files} and {size}; export less at once"
+            )
         about = {
             "format": self._kind.title,
             "version": self._kind.version,

@@ -16,7 +16,7 @@ from protocore.studio.manifest import PrototypeEntry, RunManifest
 def read_rows(folder: Path) -> RunRow:
     """The database rows of the run whose files are in `folder`."""
     manifest = RunManifest.read(folder)
-    records = [_read_record(folder / f"{entry.stem}.json") for entry in manifest.prototypes]
+    records = [read_record(folder / f"{entry.stem}.json") for entry in manifest.prototypes]
     first = records[0]
     return RunRow(
         id=manifest.id,
@@ -39,7 +39,8 @@ def read_rows(folder: Path) -> RunRow:
     )
 
 
-def _read_record(path: Path) -> PrototypeRecord:
+def read_record(path: Path) -> PrototypeRecord:
+    """The record in a file of unknown origin; raises LibraryError for what cannot be shown."""
     try:
         record = PrototypeRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
