@@ -14,6 +14,9 @@ from protocore.review import events as ev
 from protocore.review.events import Claimed, Event, Observed
 from protocore.review.session import ReviewSession, advance
 
+# More is not the work of people, and would take long to add up: a bundle may come from anybody.
+MOST = {"events": 20_000, "reviewers": 100, "rounds": 200, "claims": 200, "tests": 1000}
+
 
 def replay(identifier: str, log: Iterable[Event]) -> ReviewSession:
     """The session that the events add up to. Raises ReviewError when one cannot follow."""
@@ -40,9 +43,28 @@ def check(session: ReviewSession, author: str, action: ev.Action) -> None:
         raise ReviewError("this session has been started already")
     if not author.strip() and not isinstance(action, ev.TestFinished | ev.TestFailed):
         raise ReviewError("say who you are first: everything in a session has an author")
+    for what, count in _counts(session, author, action).items():
+        if count >= MOST[what]:
+            raise ReviewError(f"a session can have at most {MOST[what]} {what}: begin another one")
     rule = _RULES.get(type(action))
     if rule is not None:
         rule(session, author, action)
+
+
+def _counts(session: ReviewSession, author: str, action: ev.Action) -> dict[str, int]:
+    """How many there are of all that there will be one more of."""
+    if isinstance(action, ev.TestFinished | ev.TestFailed):
+        return {}  # what has begun may always end
+    counts = {"events": session.version}
+    if author not in session.reviewers:
+        counts["reviewers"] = len(session.reviewers)
+    if isinstance(action, ev.RoundOpened):
+        counts["rounds"] = len(session.rounds)
+    if isinstance(action, ev.TestStarted):
+        counts["tests"] = len(session.tests)
+    if isinstance(action, Claimed) and not action.base:
+        counts["claims"] = len(session.claims)
+    return counts
 
 
 def _check_round(session: ReviewSession, author: str, action: ev.RoundOpened) -> None:

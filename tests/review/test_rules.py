@@ -6,6 +6,7 @@ import pytest
 
 from protocore.errors import ReviewError
 from protocore.review import events as ev
+from protocore.review import rules
 from protocore.review.plan import TestPlan
 from protocore.review.rules import check, replay
 from tests.review import makers
@@ -153,6 +154,29 @@ def test_a_changed_plan_must_be_tested_anew():
     with pytest.raises(ReviewError, match="the test's plan is not the claim's"):
         check(state, "Ada", makers.test_started(OTHER_TEST))
     check(state, "Ada", makers.test_started(OTHER_TEST, plan=other))
+
+
+@pytest.mark.parametrize(
+    ("what", "before", "author", "action", "allowed"),
+    [
+        ("events", RUNNING, "Ada", ev.Joined(), makers.failed()),
+        ("reviewers", (("Bob", ev.Joined()),), "Eve", ev.Joined(), None),
+        ("rounds", (), "Ada", makers.round_opened(makers.OTHER_ROUND), ev.Joined()),
+        ("claims", CLAIMS, "Ada", makers.claimed(claim=OTHER_CLAIM), makers.claimed(3)),
+        ("tests", TESTED, "Ada", makers.test_started(OTHER_TEST), makers.claimed(3)),
+    ],
+)
+def test_a_session_has_an_end(monkeypatch, what, before, author, action, allowed):
+    state = makers.session(*before)
+    counts = {"events": state.version, "reviewers": len(state.reviewers)}
+    most = counts.get(what, 1)
+    monkeypatch.setitem(rules.MOST, what, most)
+    with pytest.raises(ReviewError) as caught:
+        check(state, author, action)
+    assert str(caught.value) == (f"a session can have at most {most} {what}: begin another one")
+    check(state, "Ada", allowed or ev.Joined())
+    monkeypatch.setitem(rules.MOST, what, most + 1)
+    check(state, author, action)
 
 
 # --- replaying ---
