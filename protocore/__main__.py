@@ -20,6 +20,7 @@ COMMANDS = (
     "protocore.compare.command",
     "protocore.review.command",
     "protocore.studio.command",
+    "protocore.studio.review_command",
 )
 
 

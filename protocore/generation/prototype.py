@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, UnidentifiedImageError
 
 from protocore.errors import ImageError, LibraryError, SettingsError
@@ -196,6 +197,8 @@ def library_versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
         "machine": platform.machine(),
+        # Which vector instructions are there decides how sums round, and so the last bits.
+        "processor": torch.backends.cpu.get_cpu_capability(),
     }
 
 

@@ -136,6 +136,8 @@ def _conditions(record: PrototypeRecord, now: PrototypeRecord) -> str:
         then, current = getattr(record, what), getattr(now, what)
         if then != current:
             other.append(f"{what} {then} (here {current})")
+    if now.device != "cpu" and record.device == now.device:
+        other.append(f"{now.device}, which need not repeat every bit")
     return ", ".join(other)
 
 

@@ -115,6 +115,7 @@ def test_records_describe_the_saved_image(classifier):
         assert (found.seconds, found.device, found.precision) == (1.23, "cpu", "float32")
         assert found.versions["torch"] == torch.__version__.split("+")[0]
         assert {"python", "torchvision", "numpy", "pillow", "protocore"} <= set(found.versions)
+        assert found.versions["processor"] == torch.backends.cpu.get_cpu_capability()
         assert found.versions["protocore"] == __version__
     assert np.array_equal(prototypes[1].image, to_uint8(snapshots[-1].images())[1])
 
