@@ -51,9 +51,10 @@ img {display: block; width: 100%; height: auto;}
 .seen {display: grid; gap: 1rem; grid-template-columns: minmax(8rem, 12rem) minmax(0, 1fr);
   padding: 1rem;}
 .seen p:first-child {margin-top: 0;}
-@media (max-width: 36rem) {.seen {grid-template-columns: 1fr;}}
-.chart {margin: .8rem 0; max-width: 48rem;}
-.chart svg {display: block; width: 100%; height: auto; fill: currentColor;
+@media (max-width: 36rem) {.seen {grid-template-columns: minmax(0, 1fr);}
+  .pairs th {width: 6rem;} .mark {white-space: normal;}}
+.chart {margin: .8rem 0; max-width: 48rem; overflow-x: auto;}
+.chart svg {display: block; width: 100%; min-width: 34rem; height: auto; fill: currentColor;
   font: 12px system-ui, sans-serif;}
 .chart .grid {stroke: var(--line);} .chart .tick {text-anchor: middle; fill: var(--faint);}
 .chart .name {text-anchor: end;} .chart .interval {stroke: currentColor; stroke-width: 1.6;}
