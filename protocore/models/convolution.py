@@ -58,7 +58,7 @@ def available() -> bool:
 
 
 class FrozenConvolution:
-    """`activation(convolution(x) + other)`; differentiable in x `(N, C, H, W)` and `other`.
+    """`activation(convolution(x) + other)` and its gradient; x and the result are `(N, C, H, W)`.
 
     `size` is x's height and width. Float32 or bfloat16, on the CPU.
     """
@@ -74,6 +74,7 @@ class FrozenConvolution:
         self._backward = _backward(weight, form, channels)
 
     def forward(self, x: Tensor, other: Tensor | None, clamp: Clamp | None) -> Tensor:
+        """Without gradients; see protocore/models/segment.py."""
         x = x.contiguous(memory_format=torch.channels_last)
         numbers = _numbers(self.form)
         if other is None:

@@ -4,16 +4,26 @@ import threading
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import weight_norm
 from torchvision import models
 
 from protocore.models import acceleration
-from protocore.models.acceleration import FastNetwork, fold_batch_norms, resolve_precision
+from protocore.models.acceleration import (
+    FastNetwork,
+    faster,
+    fold_batch_norms,
+    resolve_precision,
+)
 from protocore.models.classifier import Classifier
+from protocore.models.convolution import available
+from protocore.models.segment import Segment
+from protocore.models.tape import Tape
 from tests.networks import shake_norms, tiny_network
 
 CPU = torch.device("cpu")
+needs_onednn = pytest.mark.skipif(not available(), reason="this PyTorch has no oneDNN")
 
 
 def norms_in(module):
@@ -212,6 +222,177 @@ def test_a_vision_transformer_works():
     torch.testing.assert_close(fast(batch), classifier.logits(batch.detach()), rtol=1e-4, atol=1e-4)
     (gradient,) = torch.autograd.grad(fast(batch)[:, 1].sum(), batch)
     assert gradient.abs().max() > 0
+
+
+# --- frozen convolutions ---
+
+BUILDERS = {
+    "resnet18": 64, "mobilenet_v2": 64, "googlenet": 64, "mobilenet_v3_small": 64,
+    "efficientnet_b0": 64, "densenet121": 64, "squeezenet1_1": 64, "shufflenet_v2_x0_5": 64,
+    "regnet_y_400mf": 64, "mnasnet0_5": 64, "vit_b_32": 224,
+}  # fmt: skip
+
+
+def torchvision_network(name):
+    options = {"init_weights": False} if name == "googlenet" else {}
+    network = shaken(getattr(models, name), **options)
+    if name.startswith("vit"):
+        nn.init.normal_(network.heads.head.weight)  # zero at first
+    return network
+
+
+def logits_and_gradient(network, x):
+    x = x.clone().requires_grad_(True)
+    logits = network(x)
+    (gradient,) = torch.autograd.grad(logits[:, 3].sum() - logits[:, 1].sum(), x)
+    return logits.detach(), gradient
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_logits_and_gradients_are_the_plain_networks(name):
+    classifier = Classifier.from_module(torchvision_network(name), input_size=BUILDERS[name])
+    fast = FastNetwork(classifier, "float32")
+    x = images(1, BUILDERS[name])
+    plain = logits_and_gradient(lambda x: classifier.module(classifier.normalise(x)), x)
+    for found, expected in zip(logits_and_gradient(fast, x), plain, strict=True):
+        assert torch.linalg.vector_norm(found - expected) < 1e-3 * torch.linalg.vector_norm(
+            expected
+        )
+
+
+@needs_onednn
+@pytest.mark.parametrize(("name", "segments"), [("mobilenet_v2", 1), ("resnet18", 2)])
+def test_convolutions_that_follow_one_another_are_one_segment(name, segments):
+    network = fold_batch_norms(torchvision_network(name), 32)
+    tape = faster(network, images(1, 32), {})
+    assert sum(isinstance(call.function, Segment) for call in tape.calls) == segments
+    assert torch.conv2d not in [call.function for call in tape.calls]
+
+
+class Branches(nn.Module):
+    """Sums and activations in the ways that can and cannot be taken in."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+        self.third = nn.Conv2d(8, 8, 1)
+        self._forward = forward
+        self.requires_grad_(False)
+
+    def forward(self, x):
+        return self._forward(self, self.first(x)).mean(dim=(2, 3))
+
+
+def used_before_its_activation(net, x):
+    y = net.second(x)
+    return y.relu() + y
+
+
+def sum_in_place_of_what_is_needed(net, x):
+    y = x * 3
+    z = y[:, :4].repeat(1, 2, 1, 1)
+    y += net.second(y)
+    return y + z
+
+
+def a_sum_of_itself(net, x):
+    y = net.second(x)
+    return (y + y).relu()
+
+
+def a_broadcast_sum(net, x):
+    return F.relu6(net.second(x) + net.third(x).mean(dim=(2, 3), keepdim=True))
+
+
+def one_input_twice(net, x):
+    x = torch.relu_(x)
+    return F.relu(net.second(x) + net.third(x) + x, inplace=True)
+
+
+def an_output_nobody_needs(net, x):
+    net.third(x)
+    return net.second(x)
+
+
+def bounds_after_a_sum(net, x):
+    return F.hardtanh(net.second(x) + x, -0.5, max_val=0.5) + net.third(x)
+
+
+def weighted_sum(net, x):
+    return torch.add(x, net.second(x), alpha=2)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        used_before_its_activation,
+        sum_in_place_of_what_is_needed,
+        a_sum_of_itself,
+        a_broadcast_sum,
+        one_input_twice,
+        an_output_nobody_needs,
+        bounds_after_a_sum,
+        weighted_sum,
+    ],
+)
+@needs_onednn
+def test_branches_give_the_same(forward):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Branches(forward)
+    tape = faster(network, images(2), {})
+    assert isinstance(tape, Tape)
+    found, expected = (logits_and_gradient(net, images(2)) for net in (tape, network))
+    torch.testing.assert_close(found, expected)
+
+
+class StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+def own_gradient(net, x):
+    return net.second(StraightThrough.apply(5 * net.third(x)))
+
+
+def a_decision(net, x):
+    return net.second(x) if x.mean() > 0 else net.third(x)
+
+
+@pytest.mark.parametrize("forward", [own_gradient, a_decision])
+def test_networks_that_cannot_be_played_run_as_they_are(forward):
+    network = Branches(forward)
+    assert faster(network, images(2), {}) is network
+
+
+def test_a_network_with_one_convolution_runs_as_it_is():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(784, 5))
+    assert faster(network, images(2), {}) is network
+
+
+@needs_onednn
+def test_other_batch_sizes_share_the_weights(classifier):
+    fast = FastNetwork(classifier, "float32")
+    one = fast(images(1))
+    frozen = dict(fast._frozen)
+    three = fast(images(3))
+    assert fast._frozen == frozen and len(frozen) == 2
+    torch.testing.assert_close(three[:1], one)
+
+
+@needs_onednn
+def test_bfloat16_is_played_too():
+    network = fold_batch_norms(torchvision_network("resnet18"), 32).to(torch.bfloat16)
+    x = images(1, 32).to(torch.bfloat16)
+    tape = faster(network, x, {})
+    assert isinstance(tape, Tape)
+    torch.testing.assert_close(tape(x), network(x), rtol=0.05, atol=0.05)
 
 
 # --- precision ---
