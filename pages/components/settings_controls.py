@@ -36,6 +36,7 @@ def apply_settings(settings: GenerationSettings) -> None:
         "probability_floor": settings.probability_floor,
         "fill": settings.fill,
         "penalty": settings.hf_penalty,
+        "hf_colour": settings.hf_colour,
         "image_size": settings.image_size if settings.image_size in IMAGE_SIZES else None,
         "parametrisation": settings.parametrisation,
         "precision": settings.precision,
@@ -203,6 +204,16 @@ def _advanced_controls(running: bool) -> dict:
         help="Absolute differences keep edges; squared ones blur them and allow faint grain.",
         **KEEP,
     )
+    colour = st.number_input(
+        "High-frequency factor of colour :gray[· paper 1]",
+        0.0,
+        100.0,
+        step=1.0,
+        key="hf_colour",
+        help="Smooths colour so many times as strongly as brightness. More: calm colours, as in "
+        "photographs.",
+        **KEEP,
+    )
     fill = st.selectbox(
         "Fill outside the moved image",
         FILLS,
@@ -246,6 +257,7 @@ def _advanced_controls(running: bool) -> dict:
         "averaging": int(averaging),
         "probability_floor": floor,
         "hf_penalty": penalty,
+        "hf_colour": float(colour),
         "fill": fill,
         "baseline_steps": int(baseline),
         "image_size": size,

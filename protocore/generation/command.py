@@ -60,6 +60,9 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--hf-weight", type=float, help="at the first step")
     group.add_argument("--hf-weight-end", type=float, help="at the last step")
     group.add_argument("--hf-penalty", choices=PENALTIES)
+    group.add_argument(
+        "--hf-colour", type=float, metavar="FACTOR", help="differences of colour beside brightness"
+    )
     group.add_argument("--averaging", type=int, metavar="STEPS")
     group.add_argument("--probability-floor", type=float, metavar="P")
     group.add_argument("--image-size", type=int, metavar="PIXELS")

@@ -194,7 +194,7 @@ class _Problem:
         """Gradient of the summed losses in the parameters, and what was measured on the way."""
         parameters = state.parameters.detach().requires_grad_(True)
         images = self._parametrisation.images(parameters)
-        hf_loss = losses.high_frequency(images, settings.hf_penalty)
+        hf_loss = losses.high_frequency(images, settings.hf_penalty, settings.hf_colour)
         objective, probability, image_gradient = self._views(images, matrices, settings, baseline)
         weight = 0.0 if baseline else settings.hf_weight_at(state.step)
         total = (images * image_gradient).sum() + (weight * state.hf_share * hf_loss).sum()

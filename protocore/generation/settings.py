@@ -16,6 +16,9 @@ FILLS = ("black", "mean", "grey", "white", "edge", "reflect")
 PARAMETRISATIONS = ("pixels", "fourier")
 PENALTIES = ("absolute", "squared")
 PRECISIONS = ("auto", "float32", "bfloat16")
+# Settings that came after the first images were kept, and the value that changes nothing. At that
+# value they are no part of a key, so that what was made before is still found.
+_ADDED_LATER = {"hf_colour": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,7 @@ class GenerationSettings:
     hf_weight: float = 1000.0  # of the high-frequency loss, at the first step; not in the paper
     hf_weight_end: float | None = None  # at the last step, reached geometrically; None: constant
     hf_penalty: str = "absolute"  # mean |difference| or mean squared difference of neighbours
+    hf_colour: float = 1.0  # factor on differences of colour beside those of brightness; 1: paper
     averaging: int = 0  # steps; the prototype is an average of about the last so many iterates
     probability_floor: float = 0.0  # below it the rise of hf_weight is held back; 0: never
     image_size: int | None = None  # pixels; None: the model's input size
@@ -122,6 +126,7 @@ class GenerationSettings:
                     f"ends, got {self.hf_weight} and {self.hf_weight_end}"
                 )
         _check_choice("high-frequency penalty", self.hf_penalty, PENALTIES)
+        _check_range("high-frequency factor of colour", self.hf_colour, 0, 100)
         _check_whole("averaging (steps)", self.averaging, 0, MAX_STEPS)
         _check_range("probability floor", self.probability_floor, 0, 1)
         if self.image_size is not None:
@@ -132,8 +137,8 @@ class GenerationSettings:
 
     def _unify_numbers(self) -> None:
         """300 and 300.0 are the same setting: they must give the same key."""
-        single = ("learning_rate", "rotation", "hf_weight", "hf_weight_end", "probability_floor")
-        for name in single:
+        single = ("learning_rate", "rotation", "hf_weight", "hf_weight_end", "hf_colour")
+        for name in (*single, "probability_floor"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, float(value))
         for name in ("scale", "translation"):
@@ -168,11 +173,15 @@ def prototype_key(identity: str, target: Target, settings: GenerationSettings) -
 
     `identity` is the classifier's.
     """
+    values = settings.to_dict()
+    for name, plain in _ADDED_LATER.items():
+        if values[name] == plain:
+            del values[name]
     content = {
         "classifier": identity,
         "target": [[index, float(weight)] for index, weight in target.weights],
         "seed": target.seed,
-        "settings": settings.to_dict(),
+        "settings": values,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
