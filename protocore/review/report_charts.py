@@ -10,8 +10,8 @@ from protocore.review.analysis import CohortAnalysis, Estimate
 from protocore.review.markup import Html, joined, markup
 from protocore.review.outcomes import interval_text, number_text
 
-WIDTH = 760  # units of the drawing
-LEFT, RIGHT = 180, 190  # margins, for names and numbers
+WIDTH = 800  # units of the drawing
+LEFT, RIGHT = 180, 230  # margins, for names and numbers
 ROW, TOP, FOOT = 40, 6, 24
 APART = 9  # of the two cohorts from the middle of their row
 HALF = 4  # size of a mark

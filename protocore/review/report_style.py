@@ -34,11 +34,10 @@ th, td {border: 1px solid var(--line); padding: .25rem .55rem; text-align: left;
   vertical-align: top;}
 th {background: var(--shade); font-weight: 600;} .number {text-align: right; white-space: nowrap;}
 thead .number {white-space: normal;}
-.pairs th {width: 12rem;} tr.primary {font-weight: 600;}
+.pairs th {width: 12rem;} .seen .pairs th {width: 7.5rem;}
 figure {margin: 0;} figcaption {font-size: .8rem; line-height: 1.35;}
 img {display: block; width: 100%; height: auto;}
 .grid {display: grid; gap: .7rem; grid-template-columns: repeat(auto-fill, minmax(7.2rem, 1fr));}
-.wide {display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr));}
 .wrong img {outline: 3px solid var(--ink); outline-offset: -3px;}
 .picture {position: relative; overflow: hidden;}
 .picture svg {position: absolute; inset: 0; width: 100%; height: 100%;}
@@ -71,7 +70,8 @@ footer {border-top: 1px solid var(--line); margin-top: 3rem; color: var(--faint)
   h2, h3, h4, figcaption {break-after: avoid;} h2 {margin-top: 1.5rem;}
   figure, tr, .card {break-inside: avoid;} thead {display: table-header-group;}
   .scroll {overflow: visible;} .newpage {break-before: page;} table {font-size: 8.5pt;}
-  .grid {grid-template-columns: repeat(6, 1fr);} .wide {grid-template-columns: repeat(3, 1fr);}
+  .grid {display: block;} .seen {grid-template-columns: 34mm minmax(0, 1fr);}
+  .grid figure {display: inline-block; vertical-align: top; width: 15.6%; margin: 0 .9% .6em 0;}
 }
 """
 

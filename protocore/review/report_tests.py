@@ -153,7 +153,8 @@ def shown_places(verdicts: Sequence[ImageVerdict]) -> list[int]:
     """Which images are shown: misclassified first, then those the model is least sure of."""
 
     def badness(place: int) -> tuple:
-        return (verdicts[place].correct, verdicts[place].probabilities[0], place)
+        # The logit, because probabilities of a sure model are all 1.
+        return (verdicts[place].correct, verdicts[place].logits[0], place)
 
     return sorted(range(len(verdicts)), key=badness)[:MOST_IMAGES]
 
@@ -161,14 +162,16 @@ def shown_places(verdicts: Sequence[ImageVerdict]) -> list[int]:
 def _thumbnail(verdict: ImageVerdict, content: bytes) -> Html:
     mark = "✓" if verdict.correct else "✗"
     shares = " / ".join(f"{share:.2f}" for share in verdict.probabilities)
+    logits = " / ".join(f"{logit:.1f}" for logit in verdict.logits)
     return markup(
-        '<figure class="{}">{}<figcaption>{} {}<br>p {}<br><span class="faint">{}</span>'
-        "</figcaption></figure>",
+        '<figure class="{}">{}<figcaption>{} {}<br>p {}<br>logit {}<br>'
+        '<span class="faint">{}</span></figcaption></figure>',
         "right" if verdict.correct else "wrong",
         image(content, verdict.name) or Html("<p>no picture kept</p>"),
         mark,
         verdict.predicted_name,
         shares,
+        logits,
         verdict.name,
     )
 

@@ -29,6 +29,7 @@ MAX_RESULT = 16 * 2**20  # bytes; two cohorts of MAX_IMAGES with long names
 MAX_SKIPPED, MAX_NOTES = 20_000, 1_000
 SIDES = ("a", "b")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_MOST = 1e6  # of a logit; sums of larger ones say nothing
 _TOLERANCE = 1e-9  # relative: other processors round the last digits of a mean differently
 
 
@@ -222,6 +223,10 @@ def _check_verdicts(verdicts: Sequence[ImageVerdict]) -> None:
         check_text("image name", verdict.name, 4000)
         check_text("class name", verdict.predicted_name, 1000)
         check_match("hash", verdict.hash, _DIGEST)
+        for logit in verdict.logits:
+            check_number("logit", logit, -_MOST, _MOST)
+        for probability in verdict.probabilities:
+            check_number("probability", probability, 0, 1)
         if verdict.pair_key is not None:
             check_text("pair key", verdict.pair_key, 4000, empty=True)
 

@@ -254,8 +254,8 @@ def read_events(folder: Path, identifier: str) -> ReviewSession:
     return replay(identifier, read_journal(content))
 
 
-def check_files(folder: Path, session: ReviewSession, names: list[str]) -> None:
-    """Every file must be valid, what the events have recorded, and belong to the session."""
+def check_files(folder: Path, session: ReviewSession, names: list[str]) -> dict[str, TestResult]:
+    """The results by test, if every file is valid, as recorded, and belongs to the session."""
     stray = set(names) - {JOURNAL, NATURALNESS_FILE}
     items = {item.prototype_id: item for of in session.rounds for item in of.items}
     for identifier, item in items.items():
@@ -263,13 +263,15 @@ def check_files(folder: Path, session: ReviewSession, names: list[str]) -> None:
         stray -= {picture_name(identifier), record_name(identifier)}
     if foreign := sorted(set(read_naturalness(folder)) - set(items)):
         raise ReviewError(f"{NATURALNESS_FILE} is of {foreign[0]!r:.100}, which is no picture here")
+    results = {}
     for test in session.tests:
         if test.status == "finished":
-            result = read_result(folder, session, test)
+            results[test.id] = result = read_result(folder, session, test)
             stray.discard(result_name(test.id))
             stray -= _check_thumbnails(folder, test, result)
     if stray:
         raise ReviewError(f"{min(stray)} belongs to nothing in the session")
+    return results
 
 
 def check_picture(folder: Path, identifier: str, digest: str) -> None:

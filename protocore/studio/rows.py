@@ -56,7 +56,8 @@ def read_record(path: Path) -> PrototypeRecord:
 def _check_record(record: PrototypeRecord, path: Path) -> None:
     """A record may come from anywhere: only values that fit may reach database and pages."""
     texts = (record.key, record.model, record.weights, record.source, record.weight_hash)
-    numbers = (record.logit, record.probability, record.steps)
+    texts += (record.device, record.precision, record.created)
+    numbers = (record.logit, record.probability, record.steps, record.seconds)
     fits = (
         all(isinstance(text, str) and len(text) <= 300 for text in texts)
         and isinstance(record.class_name, str)
@@ -64,12 +65,16 @@ def _check_record(record: PrototypeRecord, path: Path) -> None:
         and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
         and 0 <= record.probability <= 1
         and isinstance(record.completed, bool)
+        and type(record.class_index) is int
+        and isinstance(record.versions, dict)
+        and len(record.versions) <= 50
+        and all(isinstance(text, str) and len(text) <= 300 for text in record.versions.values())
         and bool(record.history)
     )
     if not fits:
         raise LibraryError(
             f"the record {path} is not valid: it needs names of <= 300 (class: 1000) characters, a "
-            "finite logit and a probability between 0 and 1"
+            "finite logit, a probability between 0 and 1, a class index and versions"
         )
 
 

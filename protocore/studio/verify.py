@@ -13,7 +13,7 @@ from __future__ import annotations
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -23,10 +23,17 @@ from protocore.models.classifier import Classifier
 from protocore.models.loading import load_classifier
 from protocore.models.spec import ModelSpec
 from protocore.review.material import item_names
+from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession
 from protocore.studio import archive, folders
 from protocore.studio.checks import STATUSES, Check, differs, not_possible, ok
-from protocore.studio.review_bundle import KIND, check_files, read_events, session_identifier
+from protocore.studio.review_bundle import (
+    KIND,
+    check_files,
+    read_events,
+    read_result,
+    session_identifier,
+)
 from protocore.studio.verify_prototypes import Report, check_prototype
 from protocore.studio.verify_tests import check_test
 
@@ -83,8 +90,9 @@ def verify_bundle(
             checks.append(differs("events", str(error)))
             return Verification(title="", checks=tuple(checks))
         checks.append(ok("events", f"{session.version}, each can follow the one before"))
-        checks.append(_belongs(folder, session, names, checks))
-        checks += _contents(folder, session, load, spec, progress or (lambda *_: None))
+        check, results = _belongs(folder, session, names, checks)
+        checks.append(check)
+        checks += _contents(folder, session, results, load, spec, progress or (lambda *_: None))
     return Verification(title=session.title, checks=tuple(checks))
 
 
@@ -123,20 +131,23 @@ def _problem(
     return ""
 
 
-def _belongs(folder: Path, session: ReviewSession, names: list[str], checks: list[Check]) -> Check:
-    """What an import would say."""
+def _belongs(
+    folder: Path, session: ReviewSession, names: list[str], checks: list[Check]
+) -> tuple[Check, dict[str, TestResult]]:
+    """What an import would say, and the results that it has read on the way."""
     try:
-        check_files(folder, session, names)
+        results = check_files(folder, session, names)
     except ProtocoreError as error:
-        return differs("contents", str(error).replace(f"{folder}/", ""))
+        return differs("contents", str(error).replace(f"{folder}/", "")), {}
     if any(check.status == "differs" for check in checks):
-        return differs("contents", "files and index differ; an import refuses that")
-    return ok("contents", "every file belongs to the session and is valid")
+        return differs("contents", "files and index differ; an import refuses that"), results
+    return ok("contents", "every file belongs to the session and is valid"), results
 
 
 def _contents(
     folder: Path,
     session: ReviewSession,
+    results: Mapping[str, TestResult],
     load: Load,
     spec: ModelSpec | None,
     progress: Progress,
@@ -156,7 +167,12 @@ def _contents(
     for done, test in enumerate(tests, start=1 + len(items)):
         name = f"test {session.tests.index(test) + 1}"
         report = _reporter(progress, done, total)
-        yield from check_test(folder, session, test, name, classifier, report)
+        try:
+            result = results.get(test.id) or read_result(folder, session, test)
+        except ProtocoreError as error:
+            yield differs(f"{name}: recorded", str(error).replace(f"{folder}/", ""))
+            continue
+        yield from check_test(folder, test, result, name, classifier, report)
     progress(total, total, "done")
 
 

@@ -18,11 +18,11 @@ from protocore.review.cohorts import Cohort
 from protocore.review.plan import ImageVerdict
 from protocore.review.recipes import cohorts_from_recipe
 from protocore.review.results import TestResult
-from protocore.review.session import ReviewSession, Test
+from protocore.review.session import Test
 from protocore.studio import archive
 from protocore.studio.bundle import MAX_PIXELS
 from protocore.studio.checks import Check, differs, not_possible, ok
-from protocore.studio.review_bundle import read_result, thumbnail_paths
+from protocore.studio.review_bundle import thumbnail_paths
 from protocore.studio.review_tests import THUMBNAIL_QUALITY
 from protocore.studio.verify_prototypes import LOGIT_TOLERANCE, Report
 
@@ -31,18 +31,13 @@ JPEG_TOLERANCE = 1.0  # mean difference of 255 levels between two JPEG encoders 
 
 def check_test(
     folder: Path,
-    session: ReviewSession,
     test: Test,
+    result: TestResult,
     name: str,
     classifier: Classifier | None,
     report: Report,
 ) -> Iterator[Check]:
-    """Result as recorded; its analysis; images and verdicts made again where they can be."""
-    try:
-        result = read_result(folder, session, test)
-    except ProtocoreError as error:
-        yield differs(f"{name}: recorded", str(error).replace(f"{folder}/", ""))
-        return
+    """A result that is as recorded: its analysis; images and verdicts where they can be made."""
     yield ok(f"{name}: recorded", "the result is that of the session, with the plan of its test")
     report(f"{name}: analysis")
     yield _analysis(f"{name}: analysis", result)
@@ -57,7 +52,10 @@ def check_test(
         return
     yield _images(f"{name}: images", result, cohorts)
     yield _thumbnails(f"{name}: small copies", folder, test, result, cohorts)
-    yield _verdicts(f"{name}: verdicts", result, cohorts, classifier, report)
+    try:
+        yield _verdicts(f"{name}: verdicts", result, cohorts, classifier, report)
+    except ProtocoreError as error:
+        yield differs(f"{name}: verdicts", f"the images cannot be judged: {error}")
 
 
 def _analysis(name: str, result: TestResult) -> Check:

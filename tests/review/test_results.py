@@ -84,6 +84,11 @@ def test_a_changed_analysis_is_not_what_the_verdicts_give():
         (lambda c: c["a"][0].update(hash="../x"), "the hash of an event is not valid: '../x'"),
         (lambda c: c["a"][0].update(name="x" * 5000), "the image name must have 1 to 4000 chara"),
         (lambda c: c["a"][0].update(logits=["x", 0]), "this is not the verdict on an image"),
+        (
+            lambda c: c["a"][0].update(logits=[1e300, 0]),
+            "the logit must be a number from -1e+06 to",
+        ),
+        (lambda c: c["b"][0].update(probabilities=[2, 0]), "the probability must be a number from"),
         (lambda c: c.update(labels=["only one"]), "both cohorts need a label, got ('only one',)"),
         (lambda c: c.update(labels=[1, 2]), "the label must have 1 to 300 characters, got 1"),
         (lambda c: c.update(class_names=["one"]), "a name is needed for target and rivals"),

@@ -425,6 +425,9 @@ def edited(key, value):
         ("tiny_0_tench_seed0.json", edited("logit", float("nan")), "finite logit"),
         ("tiny_0_tench_seed0.json", edited("model", ["x"]), "needs names of"),
         ("tiny_0_tench_seed0.json", edited("history", []), "is not valid: it needs"),
+        ("tiny_0_tench_seed0.json", edited("seconds", "long"), "is not valid: it needs"),
+        ("tiny_0_tench_seed0.json", edited("versions", ["3.11"]), "is not valid: it needs"),
+        ("tiny_0_tench_seed0.json", edited("class_index", "x"), "is not valid: it needs"),
         (
             "tiny_0_tench_seed0.json",
             edited("target", {"weights": [[-1, 1.0]], "seed": 0}),

@@ -267,6 +267,21 @@ def test_other_images_than_the_recipe_makes(bundle, demo):
     assert "test 1: small copies" in changed and "test 1: verdicts" in changed
 
 
+def test_a_class_that_the_model_has_not(bundle, demo):
+    def edit(content):
+        content["plan"]["rivals"] = content["analysis"]["plan"]["rivals"] = [999]
+        for side in "ab":
+            for verdict in content[side]:
+                verdict["predicted"] = 0
+
+    files = with_result(contents(bundle), edit)
+    plan = json.loads(files[RESULT])["plan"]
+    for kind in ("claimed", "test started"):
+        files = edited(files, kind, plan=plan)
+    changed = found(verified(rebuilt(bundle, files), demo))
+    assert "has no class 999" in changed["test 1: verdicts"]
+
+
 def test_small_copies_of_other_images(bundle, demo):
     files = contents(bundle)
     a, b = f"tests/{TEST}/a/0000.jpg", f"tests/{TEST}/b/0000.jpg"  # the skin alone differs
