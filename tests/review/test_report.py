@@ -232,7 +232,7 @@ def test_hostile_texts_are_texts():
     assert "script" not in page.elements
     assert page.elements.count("style") == 1
     allowed = {"class", "src", "alt", "href", "id", "dir", "content", "lang", "charset", "name"}
-    allowed |= {"http-equiv", "role", "aria-label", "viewbox", "preserveaspectratio"}
+    allowed |= {"xmlns", "http-equiv", "role", "aria-label", "viewbox", "preserveaspectratio"}
     allowed |= {"x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "width", "height"}
     assert {name for _, name, _ in page.attributes} <= allowed
     for text in EVIL[:6]:
