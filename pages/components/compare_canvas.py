@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,22 +61,32 @@ def show_viewer(tiles: Sequence[Tile], *, key: str) -> None:
 
 
 def draw_regions(
-    identifier: str, image: bytes, edited: bytes, *, key: str
+    identifier: str,
+    image: bytes,
+    edited: bytes | None,
+    *,
+    key: str,
+    hint: str = "Draw on the left image; on the right is what the model gets",
+    kept: Sequence[Box | Stroke] | None = None,
+    on_drawn: Callable[[], None] = lambda: None,
 ) -> tuple[Box | Stroke, ...]:
     """An image to draw on, beside what has become of it; returns the regions drawn so far.
 
-    Raises SettingsError when the browser sends something that is no region.
+    `kept` are regions to begin with, where nothing has been drawn in this browser session yet;
+    `on_drawn` is called when some were drawn or taken back. Raises SettingsError when the browser
+    sends something that is no region.
     """
-    kept = drawn_regions(identifier, key)
+    shapes = drawn_regions(identifier, key)
     _EDITOR(
         key=key,
         data={
             "id": identifier,
             "image": data_uri(image),
-            "edited": data_uri(edited),
-            "shapes": [shape_to_dict(shape) for shape in kept],
+            "edited": edited and data_uri(edited),
+            "shapes": [shape_to_dict(shape) for shape in shapes or kept or ()],
+            "hint": hint,
         },
-        on_drawn_change=lambda: None,
+        on_drawn_change=on_drawn,
     )
     return drawn_regions(identifier, key)
 

@@ -1,4 +1,5 @@
-// Cover a part of an image with a box or a brush; the server answers with the edited image.
+// Mark parts of an image with a box or a brush. Where the server answers with an edited image, it
+// is shown beside it.
 
 const editors = new WeakMap()
 const SMALLEST = 0.01 // a box narrower than this share is a slip of the hand
@@ -37,7 +38,11 @@ class Editor {
       this.shapes = data.shapes
       this.original = loadImage(data.image, () => this.draw())
     }
-    if (data.edited !== this.editedSource) {
+    const pair = data.edited !== null
+    this.canvases[1].parentElement.hidden = !pair
+    this.stage.className = pair ? "stage pair" : "stage one"
+    this.hint.textContent = data.hint
+    if (pair && data.edited !== this.editedSource) {
       this.editedSource = data.edited
       this.edited = loadImage(data.edited, () => this.draw())
     }
@@ -49,7 +54,7 @@ class Editor {
     const tools = element("span", "modes")
     this.toolButtons = ["box", "brush"].map((tool) => {
       const label = tool === "box" ? "Box" : "Brush"
-      const made = button(label, `Cover with a ${tool}`, () => this.choose(tool))
+      const made = button(label, `Draw with a ${tool}`, () => this.choose(tool))
       made.dataset.tool = tool
       tools.append(made)
       return made
@@ -64,7 +69,7 @@ class Editor {
       button("Clear", "Take back all regions", () => this.change([])),
       button("−", "Zoom out (−)", () => this.zoom(1 / ZOOM_STEP)),
       button("+", "Zoom in (+)", () => this.zoom(ZOOM_STEP)),
-      element("span", "hint", "Draw on the left image; on the right is what the model gets"),
+      (this.hint = element("span", "hint")),
     )
     this.stage = element("div", "stage pair")
     this.canvases = ["before", "after"].map((name) => {

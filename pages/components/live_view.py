@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import streamlit as st
@@ -15,6 +16,7 @@ from protocore.studio.generation_job import LiveView
 from protocore.studio.jobs import JobView
 
 REFRESH = 0.25  # seconds; more often costs generation speed and is not seen
+CURVES_EVERY = 1.0  # seconds; to draw them is most of what a view costs the page and the browser
 _STATUS = {
     "queued": "Waiting",
     "running": "Running",
@@ -118,26 +120,38 @@ def _show_snapshot(view: JobView) -> None:
         with left:
             show_grid(cells, live.size)
         with right:
-            _curves(live, names, across=False)
+            _curves(view.id, live, names, across=False)
     else:
         show_grid(cells, live.size)
-        _curves(live, names, across=True)
+        _curves(view.id, live, names, across=True)
 
 
-def _curves(live: LiveView, names: list[str], *, across: bool) -> None:
-    count = len(CURVE_TITLES) + bool(live.similarity)
-    places = st.columns(count) if across else [st.container()] * count
+def _curves(job_id: str, live: LiveView, names: list[str], *, across: bool) -> None:
+    charts = _charts(job_id, live, names)
+    places = st.columns(len(charts)) if across else [st.container()] * len(charts)
+    for (name, (title, spec)), place in zip(charts.items(), places, strict=True):
+        place.echarts_chart(spec, key=f"live_{name}", height=190, alt=title)
+
+
+def _charts(job_id: str, live: LiveView, names: list[str]) -> dict[str, tuple[str, dict]]:
+    """Titles and options of the charts; the same as before until CURVES_EVERY has passed."""
+    now, kept = time.monotonic(), st.session_state.get("live_charts")
+    if kept and kept[0] == job_id and now < kept[1]:
+        return kept[2]
+    charts = {
+        name: (title, live_curve(live.curves, names, name, total=live.total, changes=live.changes))
+        for name, title in CURVE_TITLES.items()
+    }
     if live.similarity:
-        _similarity(live, names, places.pop())
-    for name, place in zip(CURVE_TITLES, places, strict=True):
-        spec = live_curve(live.curves, names, name, total=live.total, changes=live.changes)
-        place.echarts_chart(spec, key=f"live_{name}", height=190, alt=CURVE_TITLES[name])
+        charts["similarity"] = "Path similarity (estimated)", _similarity(live, names)
+    st.session_state["live_charts"] = job_id, now + CURVES_EVERY, charts
+    return charts
 
 
-def _similarity(live: LiveView, names: list[str], place) -> None:
+def _similarity(live: LiveView, names: list[str]) -> dict:
     """Beside the probability, never without it: a blank image wins on similarity alone."""
     curves = live.similarity
-    spec = live_similarity_chart(
+    return live_similarity_chart(
         curves[0].steps,
         [curve.values for curve in curves],
         names,
@@ -145,7 +159,6 @@ def _similarity(live: LiveView, names: list[str], place) -> None:
         same=sum(curve.same for curve in curves) / len(curves),
         different=sum(curve.different for curve in curves) / len(curves),
     )
-    place.echarts_chart(spec, key="live_similarity", height=190, alt="Path similarity (estimated)")
 
 
 def duration(seconds: float) -> str:

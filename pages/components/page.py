@@ -28,6 +28,9 @@ _STYLE = """
              border-radius: .25rem;}
   .pc-bar.target i {background: rgba(26,147,111,.42);}
   .pc-bar span {position: relative;}
+  .picture {position: relative; overflow: hidden; border-radius: .5rem;}
+  .picture img {display: block; width: 100%;}
+  .picture .over {position: absolute; inset: 0; height: 100%;}
   .pc-num {text-align: right; font-variant-numeric: tabular-nums; opacity: .85;}
 </style>
 """

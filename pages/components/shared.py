@@ -19,6 +19,7 @@ from protocore.errors import ProtocoreError
 from protocore.models.classifier import Classifier
 from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
+from protocore.review.results import RESULT_FILE, TestResult
 from protocore.studio.jobs import JobEngine
 from protocore.studio.library import Library, default_home
 
@@ -59,6 +60,13 @@ def load_model(spec: ModelSpec) -> Classifier:
 def demo_sheet() -> Image.Image:
     """Some images of every class of the demo world."""
     return contact_sheet()
+
+
+@st.cache_resource(show_spinner=False, max_entries=200)
+def test_result(review_id: str, test_id: str, digest: str) -> TestResult:
+    """The result of a test of a review session, read and analysed once; `digest` is its file's."""
+    name = f"tests/{test_id}/{RESULT_FILE}"
+    return TestResult.from_json(library().reviews.read_file(review_id, name, digest))
 
 
 @contextmanager

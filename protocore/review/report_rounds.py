@@ -111,15 +111,27 @@ def marked_picture(
     picture = material.pictures.get(prototype_id)
     if picture is None:
         return paragraph("The picture is missing, or not the one that was recorded.", "warn")
+    return markup(
+        '<div class="picture">{}{}</div>',
+        image(picture.png, f"prototype {prototype_id}"),
+        marks_svg(found),
+    )
+
+
+def marks_svg(found: Sequence[Observation], style: str = "") -> Html:
+    """The regions of these observations, numbered from 1, as SVG to lie over a picture.
+
+    `style` is CSS, a constant, for a drawing that stands alone.
+    """
     shapes = joined(
         _shape(region, number)
         for number, one in enumerate(found, start=1)
         for region in one.said.regions
     )
     return markup(
-        '<div class="picture">{}<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
-        'aria-label="marked regions">{}</svg></div>',
-        image(picture.png, f"prototype {prototype_id}"),
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" preserveAspectRatio="none" '
+        'role="img" aria-label="marked regions">{}{}</svg>',
+        markup("<style>{}</style>", Html(style)) if style else "",
         shapes,
     )
 

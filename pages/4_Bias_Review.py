@@ -1,0 +1,35 @@
+"""Bias Review: from what one sees in a prototype to a tested claim and a report."""
+
+import streamlit as st
+
+from pages.components import review_state
+from pages.components.page import begin_page, explained
+from pages.components.review_claims import show_claims
+from pages.components.review_guide import show_guide
+from pages.components.review_list import show_sessions
+from pages.components.review_look import show_rounds
+from pages.components.review_report import show_log, show_report
+from pages.components.review_session import STEPS, follow, header, step_control
+from pages.components.review_tests import show_tests
+
+begin_page(
+    "Bias Review",
+    ":material/fact_check:",
+    "Look at prototypes blind, say what you see, claim, test, decide: with a report at the end.",
+)
+with explained():
+    session = review_state.current()
+    review_state.show_notice()
+    if session is None:
+        show_sessions()
+        st.stop()
+    header(session)
+    show_guide(session)
+    step = step_control(session)
+    if not review_state.me():
+        st.info("Say who you are, above: everything here has an author.", icon=":material/person:")
+        st.stop()
+    parts = (show_rounds, show_claims, show_tests, show_report, show_log)
+    draw = dict(zip(STEPS, parts, strict=True))
+    draw[step](session)
+    follow(session, step)

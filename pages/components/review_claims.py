@@ -1,0 +1,74 @@
+"""Claims: structured statements that are written before any test, and what became of them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components import review_state
+from pages.components.review_claim_form import claim_form
+from pages.components.review_session import go_to
+from pages.components.shared import escaped
+from protocore.models.classifier import Classifier
+from protocore.review.evidence import linked_observations
+from protocore.review.session import Claim, ReviewSession
+from protocore.studio.review_tests import plan_text
+
+
+def show_claims(session: ReviewSession) -> None:
+    """All claims, and a form for another one."""
+    classifier = review_state.classifier_of(session)
+    if not session.claims:
+        st.info(
+            "A claim says beforehand what will be found: which class, on which two groups of "
+            "images, which difference and in which direction. It is locked when its test starts.",
+            icon=":material/edit_note:",
+        )
+    for number, claim in enumerate(session.claims, start=1):
+        _show(session, classifier, number, claim)
+    with st.expander("New claim", icon=":material/add:", expanded=not session.claims):
+        claim_form(session, classifier, None)
+
+
+def _show(session: ReviewSession, classifier: Classifier, number: int, claim: Claim) -> None:
+    said = claim.current.said
+    with st.container(border=True):
+        st.markdown(f"**Claim {number}: {escaped(said.statement)}**")
+        st.markdown(
+            f"A: {escaped(said.cohort_a)}  \nB: {escaped(said.cohort_b)}  \n"
+            f"Predicted: {escaped(plan_text(said.plan, classifier))}"
+        )
+        if said.why:
+            st.caption(f"Why: {escaped(said.why)}")
+        links = linked_observations(session, said.links)
+        if links:
+            tags = sorted({tag for one in links for tag in one.said.tags})
+            st.caption(f"Rests on {len(links)} observations: {escaped(', '.join(tags))}")
+        _state_line(claim)
+        with st.container(horizontal=True):
+            st.button(
+                "Test it", key=f"claim_test_{claim.id}", icon=":material/science:",
+                on_click=go_to, args=("Tests",),
+            )  # fmt: skip
+        with st.expander("Change it", icon=":material/edit:"):
+            if claim.locked_at:
+                st.warning(
+                    "This claim has been tested. A change will be visible in the report, beside "
+                    "what was claimed before the test.",
+                    icon=":material/lock:",
+                )
+            claim_form(session, classifier, claim)
+
+
+def _state_line(claim: Claim) -> None:
+    current = claim.current
+    when = current.time[:16].replace("T", " ")
+    if not claim.locked_at:
+        st.caption(f":material/lock_open: Written by {escaped(current.author)}, {when} UTC")
+        return
+    st.caption(f":material/lock: Locked by its first test (entry {claim.locked_at} of the log)")
+    if claim.changed_after_lock:
+        before = claim.locked.said
+        st.markdown(
+            f":orange[:material/warning: Changed by {escaped(current.author)} after the first "
+            f"test. Tested first: {escaped(before.statement)}]"
+        )

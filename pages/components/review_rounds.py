@@ -1,0 +1,134 @@
+"""Preparing a blind round: which class, how many seeds, what stands between them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import streamlit as st
+
+from pages.components import review_state
+from pages.components.live_view import duration
+from pages.components.shared import engine, library, pool, show_error
+from protocore.errors import JobError
+from protocore.generation.presets import PRESETS, default_preset, find_preset
+from protocore.models.classifier import Classifier
+from protocore.review.session import ReviewSession
+from protocore.studio.jobs import JobView
+from protocore.studio.review_rounds import BASELINE_PRESET, KIND, RoundRequest, submit_round
+
+REFRESH = 0.7  # seconds
+NONE = -1  # no distractor
+
+
+def show_preparation(session: ReviewSession, *, expanded: bool) -> None:
+    """The controls, or how far the pictures are."""
+    job = _find_job(session.id)
+    if job is not None and job.active:
+        _progress(job)
+        return
+    if job is not None and job.error:
+        show_error(job.error)
+    with st.expander("New blind round", icon=":material/add:", expanded=expanded):
+        st.caption(
+            "Prototypes of a class under several seeds, among pictures of another class and one "
+            "by the Fourier baseline, in random order and without names."
+        )
+        _controls(session, review_state.classifier_of(session))
+
+
+def _controls(session: ReviewSession, classifier: Classifier) -> None:
+    options = list(range(classifier.num_classes))
+    first, *rest = (*session.started.classes, *options[:2])
+    state = st.session_state
+    state.setdefault("round_class", first if first in options else 0)
+    columns = st.columns(2)
+    own = columns[0].selectbox(
+        "Class to look at", options, format_func=classifier.label, key="round_class"
+    )
+    other = next((i for i in rest if i != own), NONE)
+    state.setdefault("round_distractor", other)
+    distractor = columns[1].selectbox(
+        "Distractor",
+        [NONE, *options],
+        format_func=lambda i: "none" if i == NONE else classifier.label(i),
+        key="round_distractor",
+        help="Pictures of another class among them: what is marked there too is not special.",
+    )
+    columns = st.columns(3)
+    seeds = columns[0].slider("Seeds of the class", 1, 10, 3, key="round_seeds")
+    others = columns[1].slider("Pictures of the distractor", 1, 6, 2, key="round_others")
+    names = [preset.name for preset in PRESETS if preset.name != BASELINE_PRESET]
+    state.setdefault("round_preset", default_preset(classifier.source).name)
+    preset = columns[2].selectbox(
+        "Preset", names, format_func=lambda name: find_preset(name).title, key="round_preset"
+    )
+    baseline = st.toggle(
+        "One picture by the Fourier baseline",
+        True,
+        key="round_baseline",
+        help="By the method that the paper compares with: a different look of the same class.",
+    )
+    st.button(
+        "Make the pictures",
+        key="round_start",
+        type="primary",
+        icon=":material/auto_awesome:",
+        disabled=distractor == own,
+        on_click=start_round,
+        args=(session.id,),
+        kwargs={
+            "class_index": own,
+            "seeds": tuple(range(seeds)),
+            "distractor": None if distractor == NONE else distractor,
+            "distractor_seeds": tuple(range(others)),
+            "baseline": baseline,
+            "preset": preset,
+        },
+    )
+    if distractor == own:
+        st.caption("The distractor must be another class.")
+
+
+def start_round(review_id: str, **what) -> None:
+    """Queue a round, from a callback."""
+    review_state.attempt(
+        lambda: submit_round(
+            engine(), library(), pool(), review_id, review_state.me(), RoundRequest(**what)
+        )
+    )
+
+
+def _find_job(review_id: str) -> JobView | None:
+    """The last round in the making of this session."""
+    for view in engine().views():
+        if view.kind == KIND and view.meta.get("review") == review_id:
+            return view
+    return None
+
+
+def _progress(job: JobView) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            _watch(job.id)
+        st.button("Stop", key="round_stop", icon=":material/stop:", on_click=_stop, args=(job.id,))
+
+
+def _stop(job_id: str) -> None:
+    with suppress(JobError):  # it may have ended meanwhile
+        engine().stop(job_id)
+
+
+@st.fragment(run_every=REFRESH)
+def _watch(job_id: str) -> None:
+    try:
+        view = engine().view(job_id)
+    except JobError:
+        st.rerun()
+    if not view.active:
+        st.rerun()  # of the whole page: the round is there
+    parts = [view.text or "loading the model"]
+    if view.status == "queued":
+        parts = [f"waiting, {view.position} ahead on {view.device}"]
+    elif view.seconds_left is not None:
+        parts.append(f"{duration(view.seconds_left)} left for these")
+    st.progress(view.fraction, text=" · ".join(parts))

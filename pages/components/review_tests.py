@@ -1,0 +1,169 @@
+"""Testing claims: two cohorts of images, the model's answers, and the reviewers' verdicts."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import streamlit as st
+
+from pages.components import review_state
+from pages.components.live_view import duration
+from pages.components.review_cohorts import pick_cohorts
+from pages.components.review_results import show_result
+from pages.components.review_verdict import show_evidence, verdict_controls
+from pages.components.shared import engine, escaped, library, pool, show_error
+from protocore.errors import JobError
+from protocore.models.classifier import Classifier
+from protocore.review.results import TestResult
+from protocore.review.session import Claim, ReviewSession, Test
+from protocore.studio.jobs import JobView
+from protocore.studio.review_tests import KIND, CohortImages, end_orphan, plan_text, submit_test
+
+REFRESH = 0.5  # seconds
+
+
+def show_tests(session: ReviewSession) -> None:
+    """One claim at a time: its images, its test, its result, its verdict."""
+    classifier = review_state.classifier_of(session)
+    if not session.claims:
+        st.info(
+            "There is no claim to test yet. Write one down first, in the step **Claims**.",
+            icon=":material/edit_note:",
+        )
+        return
+    results = review_state.results_of(session)
+    claim = _choose(session)
+    said = claim.current.said
+    st.markdown(
+        f"**{escaped(said.statement)}**  \nA: {escaped(said.cohort_a)} · B: "
+        f"{escaped(said.cohort_b)}  \nPredicted: {escaped(plan_text(said.plan, classifier))}"
+    )
+    running = [test for test in session.tests_of(claim.id) if test.status == "running"]
+    if running:
+        _running(session, running[-1])
+        return
+    _earlier(session, claim, results)
+    final = session.final_test(claim.id)
+    with st.expander(
+        "Test it again" if final else "Images of the test",
+        icon=":material/science:",
+        expanded=final is None,
+    ):
+        _start(session, classifier, claim)
+    if final is not None and final.id in results:
+        result = results[final.id]
+        show_evidence(session, claim, results)
+        verdict_controls(session, claim)
+        show_result(session, final, result)
+
+
+def _choose(session: ReviewSession) -> Claim:
+    numbers = {claim.id: number for number, claim in enumerate(session.claims, start=1)}
+    if st.session_state.get("test_claim") not in numbers:
+        untested = [one.id for one in session.claims if session.final_test(one.id) is None]
+        st.session_state["test_claim"] = (untested or list(numbers))[0]
+    # Labels change when a test ends: setting the value makes the browser follow.
+    st.session_state["test_claim"] = st.session_state["test_claim"]
+    chosen = st.selectbox(
+        "Claim",
+        list(numbers),
+        format_func=lambda key: _label(session, numbers[key], key),
+        key="test_claim",
+    )
+    return session.claim(chosen)
+
+
+def _label(session: ReviewSession, number: int, claim_id: str) -> str:
+    state = "tested" if session.final_test(claim_id) else "not tested"
+    return f"{number} · {session.claim(claim_id).current.said.statement} ({state})"
+
+
+def _start(session: ReviewSession, classifier: Classifier, claim: Claim) -> None:
+    images = pick_cohorts(classifier, claim)
+    if not claim.locked_at:
+        st.caption(":material/lock: Starting the test locks the claim: later changes are visible.")
+    st.button(
+        "Lock the claim and test it" if not claim.locked_at else "Test it",
+        key=f"test_start_{claim.id}",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=images is None,
+        on_click=start_test,
+        args=(session.id, claim.id, images),
+    )
+
+
+def start_test(review_id: str, claim_id: str, images: CohortImages) -> None:
+    """Queue the test, from a callback."""
+    review_state.attempt(
+        submit_test, engine(), library(), pool(), review_id, review_state.me(), claim_id, images
+    )
+
+
+def _running(session: ReviewSession, test: Test) -> None:
+    job = _find_job(test.id)
+    if job is None or not job.active:
+        st.warning(
+            "This test is not being performed any more: the app was closed meanwhile.",
+            icon=":material/power_off:",
+        )
+        st.button(
+            "Note that and test again",
+            key="test_orphan",
+            on_click=review_state.attempt,
+            args=(end_orphan, engine(), library(), session.id, review_state.me()),
+        )
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            _watch(job.id)
+        st.button("Stop", key="test_stop", icon=":material/stop:", on_click=_stop, args=(job.id,))
+
+
+def _find_job(test_id: str) -> JobView | None:
+    for view in engine().views():
+        if view.kind == KIND and view.meta.get("test") == test_id:
+            return view
+    return None
+
+
+def _stop(job_id: str) -> None:
+    with suppress(JobError):  # it may have ended meanwhile
+        engine().stop(job_id)
+
+
+@st.fragment(run_every=REFRESH)
+def _watch(job_id: str) -> None:
+    try:
+        view = engine().view(job_id)
+    except JobError:
+        st.rerun()
+    if not view.active:
+        st.rerun()  # of the whole page: the result is there
+    parts = [view.text or "loading the model"]
+    if view.status == "queued":
+        parts = [f"waiting, {view.position} ahead on {view.device}"]
+    elif view.total:
+        parts.append(f"image {view.done} of {view.total}")
+        if view.seconds_left is not None:
+            parts.append(f"{duration(view.seconds_left)} left")
+    st.progress(view.fraction, text=" · ".join(parts))
+
+
+def _earlier(session: ReviewSession, claim: Claim, results: dict[str, TestResult]) -> None:
+    """Tests that failed, and those before the last one: nothing is hidden."""
+    tests = session.tests_of(claim.id)
+    if tests and tests[-1].status == "failed":
+        show_error(f"the last test came to no result: {tests[-1].error}")
+    done = [test for test in tests if test.status == "finished"]
+    if len(done) < 2:
+        return
+    with st.expander(f"{len(done) - 1} earlier tests of this claim", icon=":material/history:"):
+        for test in done[:-1]:
+            if test.id in results:
+                outcome = results[test.id].analysis.outcome()
+                when = test.time[:16].replace("T", " ")
+                st.markdown(
+                    f"{when} UTC, {escaped(test.author)}: **{outcome.verdict}**. "
+                    f"{escaped(outcome.reason)}"
+                )
