@@ -205,12 +205,12 @@ def _advanced_controls(running: bool) -> dict:
         **KEEP,
     )
     colour = st.number_input(
-        "High-frequency factor of colour :gray[· paper 1]",
+        "High-frequency colour factor :gray[· paper 0]",
         0.0,
         100.0,
         step=1.0,
         key="hf_colour",
-        help="Smooths colour so many times as strongly as brightness. More: calm colours, as in "
+        help="Smooths colours so many times more, apart from brightness. More: calm colours, as in "
         "photographs.",
         **KEEP,
     )

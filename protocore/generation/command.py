@@ -61,7 +61,7 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--hf-weight-end", type=float, help="at the last step")
     group.add_argument("--hf-penalty", choices=PENALTIES)
     group.add_argument(
-        "--hf-colour", type=float, metavar="FACTOR", help="differences of colour beside brightness"
+        "--hf-colour", type=float, metavar="FACTOR", help="of differences in colour alone, added"
     )
     group.add_argument("--averaging", type=int, metavar="STEPS")
     group.add_argument("--probability-floor", type=float, metavar="P")

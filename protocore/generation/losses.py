@@ -24,17 +24,17 @@ def class_objective(logits: Tensor, weights: Tensor) -> Tensor:
     return (logits * weights).sum(dim=1)
 
 
-def high_frequency(images: Tensor, penalty: str = "absolute", colour: float = 1.0) -> Tensor:
+def high_frequency(images: Tensor, penalty: str = "absolute", colour: float = 0.0) -> Tensor:
     """L_hf: difference of adjacent pixels over all channels; `(N, 3, H, W)` -> `(N,)`.
 
     "absolute": mean |difference| between horizontal neighbours plus the same between vertical
     ones (anisotropic total variation per pixel); "squared": mean squared differences. The paper
-    gives neither form nor weight. `colour` is the loss of the image with its saturation
-    multiplied: above 1, colours may differ less than brightness, as they do in photographs.
+    gives neither form nor weight. `colour` times the loss of the image without its brightness,
+    the mean over channels, is added: in photographs colours differ less than brightness.
     """
-    if colour != 1:
-        grey = images.mean(dim=1, keepdim=True)
-        images = torch.lerp(grey, images, colour)
+    if colour:
+        colours = images - images.mean(dim=1, keepdim=True)
+        return high_frequency(images, penalty) + colour * high_frequency(colours, penalty)
     across = images[..., :, 1:] - images[..., :, :-1]
     down = images[..., 1:, :] - images[..., :-1, :]
     if penalty == "squared":

@@ -18,7 +18,7 @@ PENALTIES = ("absolute", "squared")
 PRECISIONS = ("auto", "float32", "bfloat16")
 # Settings that came after the first images were kept, and the value that changes nothing. At that
 # value they are no part of a key, so that what was made before is still found.
-_ADDED_LATER = {"hf_colour": 1.0}
+_ADDED_LATER = {"hf_colour": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class GenerationSettings:
     hf_weight: float = 1000.0  # of the high-frequency loss, at the first step; not in the paper
     hf_weight_end: float | None = None  # at the last step, reached geometrically; None: constant
     hf_penalty: str = "absolute"  # mean |difference| or mean squared difference of neighbours
-    hf_colour: float = 1.0  # factor on differences of colour beside those of brightness; 1: paper
+    hf_colour: float = 0.0  # times the differences of colour alone are added; not in the paper
     averaging: int = 0  # steps; the prototype is an average of about the last so many iterates
     probability_floor: float = 0.0  # below it the rise of hf_weight is held back; 0: never
     image_size: int | None = None  # pixels; None: the model's input size
@@ -126,7 +126,7 @@ class GenerationSettings:
                     f"ends, got {self.hf_weight} and {self.hf_weight_end}"
                 )
         _check_choice("high-frequency penalty", self.hf_penalty, PENALTIES)
-        _check_range("high-frequency factor of colour", self.hf_colour, 0, 100)
+        _check_range("high-frequency colour factor", self.hf_colour, 0, 100)
         _check_whole("averaging (steps)", self.averaging, 0, MAX_STEPS)
         _check_range("probability floor", self.probability_floor, 0, 1)
         if self.image_size is not None:

@@ -51,18 +51,17 @@ def test_high_frequency_looks_at_single_pixels_of_every_channel():
     assert losses.high_frequency(image).item() == pytest.approx(4 / 36)
 
 
-def test_colour_counts_as_often_as_the_factor_says():
-    """A step in brightness counts once whatever the factor, one in colour alone as often."""
+def test_the_colour_factor_counts_colour_alone():
+    """A step in brightness counts once whatever the factor, one in colour alone as often more."""
     grey, coloured = torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
     grey[..., 2:] = 0.3
     coloured[0, 0, :, 2:], coloured[0, 2, :, 2:] = 0.3, -0.3  # a mean of 0 on both sides
-    for penalty, times in (("absolute", 4), ("squared", 16)):
+    for penalty in ("absolute", "squared"):
         plain = losses.high_frequency(coloured, penalty)
-        torch.testing.assert_close(losses.high_frequency(coloured, penalty, 4.0), times * plain)
+        torch.testing.assert_close(losses.high_frequency(coloured, penalty, 4.0), 5 * plain)
         torch.testing.assert_close(
             losses.high_frequency(grey, penalty, 4.0), losses.high_frequency(grey, penalty)
         )
-        assert losses.high_frequency(coloured, penalty, 0.0).item() == pytest.approx(0)
 
 
 def test_objective_by_hand():

@@ -54,7 +54,7 @@ def test_the_defaults_are_the_papers():
             {"hf_penalty": "cubic"},
             "high-frequency penalty must be one of absolute, squared, got 'cubic'",
         ),
-        ({"hf_colour": -1}, "high-frequency factor of colour must be >= 0, got -1"),
+        ({"hf_colour": -1}, "high-frequency colour factor must be >= 0, got -1"),
         ({"averaging": -1}, "averaging (steps) must be >= 0, got -1"),
         ({"probability_floor": 1.5}, "probability floor must be <= 1, got 1.5"),
         ({"probability_floor": math.nan}, "probability floor must be a number from 0 to 1, "
