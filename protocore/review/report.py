@@ -129,7 +129,7 @@ def _prototype(session: ReviewSession, material: ReportMaterial, identifier: str
             "made",
             f"{record.created} on {record.device} ({record.precision}), {record.seconds:.0f} s",
         ),
-        ("weights, SHA-256", markup("<code>{}</code>", record.weight_hash)),
+        ("weights", _weights(session, record)),
         ("versions", ", ".join(f"{name} {text}" for name, text in record.versions.items())),
         ("to make it again", _again(session, record)),
     ]
@@ -139,6 +139,12 @@ def _prototype(session: ReviewSession, material: ReportMaterial, identifier: str
         record.title,
         pairs(rows),
     )
+
+
+def _weights(session: ReviewSession, record: PrototypeRecord) -> Html:
+    if record.weight_hash == session.started.weight_hash:
+        return escaped("those of the session")
+    return markup("OTHERS than the session's: <code>{}</code>", record.weight_hash)
 
 
 def _settings(settings: GenerationSettings) -> str:
@@ -159,15 +165,16 @@ def _again(session: ReviewSession, record: PrototypeRecord) -> Html:
             "was tuned or stopped while running" if not record.repeatable else "has its own target"
         )
         return escaped(f"it {how}: its record in the bundle holds every step of that")
-    words = ["--model", session.started.model_link, "--classes", str(record.class_index)]
-    words += ["--seeds", str(record.seed)]
+    options = [("--model", session.started.model_link), ("--classes", record.class_index)]
+    options += [("--seeds", record.seed)]
     for one in fields(GenerationSettings):
         value = getattr(record.settings, one.name)
         if value is not None:
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            words += [f"--{one.name.replace('_', '-')}", text]
-    command = shlex.join(["python", "-m", "protocore", "generate", *words, "--out", "DIR"])
-    return markup("<code>{}</code>", command)
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            options.append((f"--{one.name.replace('_', '-')}", text))
+    words = [shlex.join(map(str, pair)) for pair in (*options, ("--out", "DIR"))]
+    parts = (markup('<span class="word">{}</span>', word) for word in words)
+    return markup("<code>python -m protocore generate {}</code>", joined(parts, " "))
 
 
 # --- log and hashes ---

@@ -52,6 +52,7 @@ img {display: block; width: 100%; height: auto;}
 .seen p:first-child {margin-top: 0;}
 @media (max-width: 36rem) {.seen {grid-template-columns: minmax(0, 1fr);}
   .pairs th {width: 6rem;} .mark {white-space: normal;}}
+.word {display: inline-block; max-width: 100%;}
 .chart {margin: .8rem 0; max-width: 48rem; overflow-x: auto;}
 .chart svg {display: block; width: 100%; min-width: 34rem; height: auto; fill: currentColor;
   font: 12px system-ui, sans-serif;}

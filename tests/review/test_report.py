@@ -1,10 +1,13 @@
 """The report holds everything, needs nothing, and nothing in it runs."""
 
+import argparse
 import re
+import shlex
 from html.parser import HTMLParser
 
 import pytest
 
+from protocore.generation import command
 from protocore.review.events import Revealed
 from protocore.review.material import ReportMaterial
 from protocore.review.report import report_html
@@ -32,6 +35,7 @@ from tests.review.results_samples import (
     side,
     started,
 )
+from tests.studio.samples import SETTINGS
 
 
 class Reader(HTMLParser):
@@ -166,9 +170,18 @@ def test_prototypes_with_badge_settings_and_command(page):
     assert found[1] == BADGE
     assert page.row("the model sees it with")[1] == "probability 0.900, logit 3.50"
     assert "hf weight 1000.0" in page.row("settings")[1]
-    command = page.row("to make it again")[1]
-    assert command.startswith("python -m protocore generate --model demo --classes 1 --seeds 0 ")
-    assert "--scale 0.7,1.3" in command
+    assert page.row("weights")[1] == "those of the session"
+
+
+def test_the_command_makes_the_same_again(page):
+    """With the options there are, each set as in the record."""
+    words = shlex.split(page.row("to make it again")[1])
+    assert words[:4] == ["python", "-m", "protocore", "generate"]
+    parser = argparse.ArgumentParser()
+    command.register(parser.add_subparsers())
+    args = parser.parse_args(words[3:])
+    assert (args.model, args.classes, args.seeds) == ("demo", "1", "0")
+    assert command.settings_from_args(args, "demo") == SETTINGS
 
 
 def test_the_log_and_the_hashes(page):
