@@ -31,6 +31,7 @@ GOWN, MORTARBOARD = "academic gown", "mortarboard"
 # The paper's two hypotheses, and one about something that was not planted.
 CLAIMS = ("gown-skin", "mortarboard-face", "gown-glasses")
 PAIRS = 100
+HAZE = 0.6  # in clear pictures the demo model is nearly always right: accuracies could not differ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,7 @@ def _steps() -> tuple[_Step, ...]:
         _Step(
             title="5 · Test them",
             text=f"{PAIRS} pairs of held-out scenes for each claim, which differ in one thing "
-            "only. The claims are locked from now on.",
+            "only, in haze, where recognition gets difficult. The claims are locked from now on.",
             done=lambda s: all(s.tests_of(claim.id) for claim in s.claims),
             where="Tests",
             button="Test all three",
@@ -202,11 +203,11 @@ def _own_links(session: ReviewSession) -> list[ObservationLink]:
 
 
 def _test_claims(session: ReviewSession) -> None:
-    source = f"demo world, {PAIRS} scenes from 0 on, haze 0"
+    source = f"demo world, {PAIRS} scenes from 0 on, haze {HAZE:g}"
     for claim in session.claims:
         known = claim.current.said.known
         if session.tests_of(claim.id) or not known:
             continue
-        recipe = claim_recipe(known, count=PAIRS)
+        recipe = claim_recipe(known, count=PAIRS, haze=HAZE)
         images = CohortImages(recipe=recipe, source_a=source, source_b=source)
         start_test(session.id, claim.id, images)
