@@ -7,11 +7,14 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from torchvision import models
 
 from protocore.errors import UnknownModelError
+
+if TYPE_CHECKING:
+    from torchvision import models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,16 @@ class CatalogEntry:
         return f"{self.architecture} · {self.weights}"
 
 
+def torchvision_models():
+    """The module torchvision.models, loaded when it is first asked for.
+
+    It brings torch's compiler along, which takes two seconds; the demo model needs neither.
+    """
+    from torchvision import models
+
+    return models
+
+
 def weights_folder() -> Path:
     """The folder torch keeps downloaded weights in; set by TORCH_HOME."""
     return Path(torch.hub.get_dir()) / "checkpoints"
@@ -64,17 +77,15 @@ def weights_folder() -> Path:
 @lru_cache(maxsize=1)
 def architectures() -> tuple[str, ...]:
     """Names of all torchvision classification models, sorted."""
+    models = torchvision_models()
     return tuple(models.list_models(module=models))
 
 
 @lru_cache(maxsize=1)
 def catalog() -> tuple[CatalogEntry, ...]:
     """All entries, sorted by architecture; read from torchvision's tables, no model is built."""
-    return tuple(
-        _describe(name, member)
-        for name in architectures()
-        for member in models.get_model_weights(name)
-    )
+    members = torchvision_models().get_model_weights
+    return tuple(_describe(name, member) for name in architectures() for member in members(name))
 
 
 def search_catalog(text: str = "", *, on_disk: bool = False) -> tuple[CatalogEntry, ...]:
@@ -83,6 +94,9 @@ def search_catalog(text: str = "", *, on_disk: bool = False) -> tuple[CatalogEnt
     Underscores and hyphens need not be typed: "resnet 50 v2" finds resnet50 IMAGENET1K_V2.
     `on_disk` leaves only entries that can be used without a download.
     """
+    folder = weights_folder()
+    if on_disk and not (folder.is_dir() and any(folder.iterdir())):
+        return ()  # without a look into torchvision, see torchvision_models
     words = text.casefold().split()
     return tuple(
         entry
@@ -124,7 +138,7 @@ def find_architecture(name: str) -> str:
 
 def weights_member(entry: CatalogEntry) -> models.WeightsEnum:
     """torchvision's own object for an entry, with `transforms()` and `meta`."""
-    return models.get_model_weights(entry.architecture)[entry.weights]
+    return torchvision_models().get_model_weights(entry.architecture)[entry.weights]
 
 
 def _describe(name: str, member: models.WeightsEnum) -> CatalogEntry:

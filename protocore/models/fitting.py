@@ -11,10 +11,14 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torchvision import models
 
 from protocore.errors import CheckpointError
-from protocore.models.catalog import architectures, find_architecture, find_entry
+from protocore.models.catalog import (
+    architectures,
+    find_architecture,
+    find_entry,
+    torchvision_models,
+)
 from protocore.models.classifier import IMAGENET_MEAN, IMAGENET_STD
 
 Shape = tuple[int, ...]
@@ -184,7 +188,8 @@ class _WeightsOnMeta(TorchFunctionMode):
 
 def _skeleton(architecture: str, num_classes: int, **options: int | bool) -> nn.Module:
     with _WeightsOnMeta():
-        return models.get_model(architecture, weights=None, num_classes=num_classes, **options)
+        build = torchvision_models().get_model
+        return build(architecture, weights=None, num_classes=num_classes, **options)
 
 
 def _options(architecture: str, state: Mapping[str, Tensor]) -> dict[str, int | bool]:

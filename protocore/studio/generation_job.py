@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from protocore.errors import LibraryError, SettingsError
 from protocore.generation.loop import Snapshot, check_change, generate
@@ -23,14 +24,16 @@ from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
 from protocore.studio.jobs import JobControl, JobEngine
 from protocore.studio.library import Library, SavedRun
-from protocore.studio.live_similarity import (
-    SimilarityCurve,
-    SimilarityRequest,
-    SimilarityTracker,
-)
+
+if TYPE_CHECKING:  # loaded when it is asked for: it brings torchvision along, two seconds
+    from protocore.studio.live_similarity import (
+        SimilarityCurve,
+        SimilarityRequest,
+        SimilarityTracker,
+    )
 
 LIVE_INTERVAL = 0.2  # seconds between two views at least
-LIVE_SHARE = 0.05  # of the time may go into making views; the page costs about as much again
+LIVE_SHARE = 0.03  # of the time may go into making views; the page costs as much again
 LIVE_QUALITY = 80  # JPEG
 LIVE_CURVE_POINTS = 200  # per curve; a screen shows no more
 KIND = "generation"
@@ -201,6 +204,7 @@ class _GenerationWork:
         request = self._request.similarity
         if request is None:
             return None
+        from protocore.studio.live_similarity import SimilarityTracker
 
         def progress(done: int, total: int) -> None:
             control.progress(done, total, "measuring natural images, once for each class")

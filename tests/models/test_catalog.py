@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from protocore.models.catalog import (
     search_catalog,
     weights_member,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_lists_every_model_with_every_weights_entry():
@@ -107,3 +112,22 @@ def test_unknown_names_are_explained():
     assert str(error.value) == (
         "mobilenet_v2 has no weights entry 'V9'; it has IMAGENET1K_V1, IMAGENET1K_V2"
     )
+
+
+def test_the_demo_model_needs_no_torchvision(tmp_path):
+    """It takes two seconds to load, which a first start has no use for."""
+    code = (
+        "import sys, torch\n"
+        "from protocore.models.catalog import search_catalog\n"
+        "from protocore.models.loading import load_classifier\n"
+        "from protocore.models.spec import ModelSpec\n"
+        "import protocore.studio.generation_job\n"
+        "load_classifier(ModelSpec.demo(device='cpu'))\n"
+        "assert search_catalog(on_disk=True) == ()\n"
+        "sys.exit('torchvision' in sys.modules)\n"
+    )
+    environment = {**os.environ, "TORCH_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
