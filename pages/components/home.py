@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import streamlit as st
 
 from pages.components.page import ROOT
 from pages.components.recent import show_recent
 from pages.components.shared import demo_sheet, engine, library
 from protocore.demo.weights import demo_weights_path
-from protocore.models.catalog import search_catalog
+from protocore.models.catalog import search_catalog, torchvision_models
 from protocore.models.devices import default_device
 
 TOUR = (
@@ -65,3 +68,9 @@ def show_demo_world() -> None:
         "see which of them you find in the prototypes before you read assets/demo/CARD.md."
     )
     st.image(demo_sheet(), width="content", alt="Eight images of each class of the demo world")
+
+
+def load_ahead() -> None:
+    """Load what the other pages need while this one is looked at."""
+    if "torchvision.models" not in sys.modules:
+        threading.Thread(target=torchvision_models, name="load ahead", daemon=True).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components import review_state
-from pages.components.model_picker import pick_model
+from pages.components.model_picker import choose_model, pick_model
 from pages.components.review_guide import start_guide
 from pages.components.shared import errors_shown, escaped, library, load_model, pool
 from protocore.models.classifier import Classifier
@@ -19,6 +19,7 @@ MAX_UPLOAD = 500  # MB
 
 def show_sessions() -> None:
     """Sessions on the left, ways to begin on the right."""
+    _follow_link()
     with st.sidebar:
         spec = pick_model(pool())
     left, right = st.columns([3, 2], gap="large")
@@ -29,6 +30,25 @@ def show_sessions() -> None:
         _import()
     with left:
         _list()
+
+
+def _follow_link() -> None:
+    """Take model and classes of prototypes that were sent here; the round is offered later."""
+    link = st.query_params.get("prototypes", "")
+    if not link or st.session_state.get("review_linked") == link:
+        return
+    st.session_state["review_linked"] = link
+    known = [one for one in link.split(",") if one and library().known([one])]
+    infos = [library().prototype(one) for one in known]
+    if not infos or not infos[0].model_link:
+        return
+    with errors_shown():
+        choose_model(ModelSpec.from_link(infos[0].model_link))
+    classes = list(dict.fromkeys(info.class_index for info in infos))
+    st.session_state["review_new_classes"] = classes
+    st.session_state["review_new_title"] = ", ".join(
+        dict.fromkeys(info.class_name for info in infos)
+    )[:200]
 
 
 def _list() -> None:

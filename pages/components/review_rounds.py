@@ -28,12 +28,39 @@ def show_preparation(session: ReviewSession, *, expanded: bool) -> None:
         return
     if job is not None and job.error:
         show_error(job.error)
+    _offer_linked(session)
     with st.expander("New blind round", icon=":material/add:", expanded=expanded):
         st.caption(
             "Prototypes of a class under several seeds, among pictures of another class and one "
             "by the Fourier baseline, in random order and without names."
         )
         _controls(session, review_state.classifier_of(session))
+
+
+def _offer_linked(session: ReviewSession) -> None:
+    """Prototypes that came with the link, from Generate or the Library: look at those blind."""
+    ids = [one for one in st.query_params.get("prototypes", "").split(",") if one]
+    known = [one for one in ids if library().known([one])]
+    if not known:
+        return
+    infos = [library().prototype(one) for one in known]
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f":material/photo_library: {len(infos)} prototypes were sent here to be looked at.",
+            width="stretch",
+        )
+        st.button(
+            "Look at them blind",
+            key="round_linked",
+            type="primary",
+            on_click=_start_linked,
+            args=(session.id, infos[0].class_index, tuple(known)),
+        )
+
+
+def _start_linked(review_id: str, class_index: int, kept: tuple[str, ...]) -> None:
+    start_round(review_id, class_index=class_index, kept=kept, baseline=False)
+    st.query_params.pop("prototypes", None)
 
 
 def _controls(session: ReviewSession, classifier: Classifier) -> None:

@@ -35,6 +35,7 @@ class RoundRequest:
 
     class_index: int
     seeds: tuple[int, ...] = (0, 1, 2)
+    kept: tuple[str, ...] = ()  # prototypes of the library to be looked at, instead of seeds
     distractor: int | None = None
     distractor_seeds: tuple[int, ...] = (0,)
     baseline: bool = True  # one image of the class by the Fourier baseline
@@ -77,13 +78,13 @@ def submit_round(
         classifier = pool.get(spec)
         check_weights(classifier, session.started.weight_hash)
         try:
-            made = [
-                (batch, _make(control, library, spec, classifier, batch))
-                for batch in _batches(classifier, request)
-            ]
+            pictures = _kept(library, session.started.weight_hash, request)
+            for batch in _batches(classifier, request):
+                made = _make(control, library, spec, classifier, batch)
+                pictures += [(batch.role, made[target]) for target in batch.targets]
         except _StoppedError:
             return None
-        opened = _open_round(library, review_id, classifier, request, made)
+        opened = _open_round(library, review_id, classifier, request, pictures)
         library.reviews.append(review_id, author, opened)
         return opened.round
 
@@ -102,10 +103,29 @@ def check_weights(classifier: Classifier, weight_hash: str) -> None:
         )
 
 
+def _kept(library: Library, weight_hash: str, request: RoundRequest) -> list[tuple[str, str]]:
+    """Role and identifier of the prototypes that are there already."""
+    pictures = []
+    for prototype_id in request.kept:
+        info = library.prototype(prototype_id)
+        if library.run(info.run_id).weight_hash != weight_hash:
+            raise ReviewError(
+                f"{info.title!r} was made with other weights than those of this session: leave it "
+                "out, or start a session about its model"
+            )
+        role = "target" if info.class_index == request.class_index else "distractor"
+        pictures.append((role, prototype_id))
+    return pictures
+
+
 def _batches(classifier: Classifier, request: RoundRequest) -> tuple[_Batch, ...]:
     preset = find_preset(request.preset) if request.preset else default_preset(classifier.source)
     own = tuple(Target.of(request.class_index, seed) for seed in request.seeds)
-    batches = [_Batch(role="target", targets=own, settings=preset.settings, preset=preset.name)]
+    batches = []
+    if not request.kept:
+        batches.append(
+            _Batch(role="target", targets=own, settings=preset.settings, preset=preset.name)
+        )
     if request.distractor is not None:
         others = tuple(Target.of(request.distractor, seed) for seed in request.distractor_seeds)
         settings = preset.settings
@@ -160,24 +180,23 @@ def _open_round(
     review_id: str,
     classifier: Classifier,
     request: RoundRequest,
-    made: Sequence[tuple[_Batch, dict[Target, str]]],
+    pictures: Sequence[tuple[str, str]],
 ) -> RoundOpened:
-    """Copy the pictures into the session's folder, and say what they are."""
+    """Copy the pictures, each a role and an identifier, into the session's folder."""
     items = []
-    for batch, found in made:
-        for target in batch.targets:
-            digest = keep_prototype(library, review_id, found[target])
-            items.append(
-                RoundItem(
-                    id=secrets.token_hex(4),
-                    prototype_id=found[target],
-                    role=batch.role,
-                    class_index=target.class_index,
-                    class_label=classifier.label(target.class_index),
-                    seed=target.seed,
-                    digest=digest,
-                )
+    for role, prototype_id in dict.fromkeys(pictures):
+        info = library.prototype(prototype_id)
+        items.append(
+            RoundItem(
+                id=secrets.token_hex(4),
+                prototype_id=prototype_id,
+                role=role,
+                class_index=info.class_index,
+                class_label=info.class_label,
+                seed=info.seed,
+                digest=keep_prototype(library, review_id, prototype_id),
             )
+        )
     return RoundOpened(
         round=secrets.token_hex(8),
         class_index=request.class_index,
