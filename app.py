@@ -2,7 +2,14 @@
 
 import streamlit as st
 
-from pages.components.home import show_demo_world, show_ready, show_running, show_tour, show_work
+from pages.components.home import (
+    load_ahead,
+    show_demo_world,
+    show_ready,
+    show_running,
+    show_tour,
+    show_work,
+)
 from pages.components.page import begin_page
 from pages.components.shared import errors_shown
 
@@ -20,3 +27,4 @@ with errors_shown():
     show_work()
 with errors_shown():
     show_demo_world()
+load_ahead()

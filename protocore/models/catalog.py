@@ -62,7 +62,7 @@ class CatalogEntry:
 def torchvision_models():
     """The module torchvision.models, loaded when it is first asked for.
 
-    It brings torch's compiler along, which takes two seconds; the demo model needs neither.
+    It brings torch's compiler along, which takes two seconds; a page can be drawn before.
     """
     from torchvision import models
 
