@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+from scipy.special import expit
 
 from protocore.review import events as ev
 from protocore.review.plan import ImageVerdict, TestPlan
@@ -17,7 +18,7 @@ CLAIM, TEST, ROUND = "c1a1c1a1", "7e577e57", "0a0a0a0a"
 
 def verdict(name, logit, *, predicted=1, key=None):
     """The verdict on an image; the rival's logit is 0."""
-    share = float(1 / (1 + np.exp(-logit)))
+    share = float(expit(logit))
     return ImageVerdict(
         name=name,
         hash=hashlib.sha256(name.encode()).hexdigest(),
