@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy
 
 from protocore.errors import ProtocoreError, ReviewError
 from protocore.generation.prototype import library_versions
@@ -21,7 +22,7 @@ from protocore.review.cohorts import Cohort, cohort_from_images, duplicates, pai
 from protocore.review.events import TestFailed, TestFinished, TestStarted
 from protocore.review.plan import TestPlan
 from protocore.review.recipes import FILES, check_recipe, cohorts_from_recipe
-from protocore.review.results import RESULT_FILE, TestResult
+from protocore.review.results import MAX_NOTES, RESULT_FILE, TestResult
 from protocore.similarity.image_sets import ImageFile
 from protocore.studio.jobs import JobControl, JobEngine
 from protocore.studio.library import Library
@@ -69,81 +70,100 @@ def submit_test(
         source_b=images.source_b,
     )
     library.reviews.append(review_id, author, started)
-    labels = (said.cohort_a, said.cohort_b)
-
-    def work(control: JobControl) -> str:
-        try:
-            classifier = pool.get(spec)
-            check_weights(classifier, session.started.weight_hash)
-            digest = _perform(control, library, review_id, classifier, started, images, labels)
-        except BaseException as error:
-            library.reviews.append(
-                review_id, "", TestFailed(test=started.test, error=_reason(error))
-            )
-            raise
-        library.reviews.append(review_id, "", TestFinished(test=started.test, digest=digest))
-        return started.test
-
+    job = _TestJob(library, review_id, started, images, (said.cohort_a, said.cohort_b))
     meta = {"review": review_id, "test": started.test, "recipe": recipe}
     title = f"Test of “{said.statement[:80]}”"
+
+    def work(control: JobControl) -> str:
+        return job.run(control, lambda: pool.get(spec), session.started.weight_hash)
+
     return engine.submit(kind=KIND, title=title, device=spec.device, work=work, meta=meta)
+
+
+@dataclass(frozen=True, eq=False)
+class _TestJob:
+    """One test, in the worker thread."""
+
+    library: Library
+    review_id: str
+    started: TestStarted
+    images: CohortImages
+    labels: tuple[str, str]
+
+    def run(self, control: JobControl, load: Callable[[], Classifier], weight_hash: str) -> str:
+        """Perform the test and note how it ended; returns its identifier."""
+        reviews, test = self.library.reviews, self.started.test
+        try:
+            classifier = load()
+            check_weights(classifier, weight_hash)
+            digest = self._perform(control, classifier)
+        except BaseException as error:
+            failed = TestFailed(test=test, error=_reason(error))
+            reviews.append(self.review_id, "", failed)
+            raise
+        reviews.append(self.review_id, "", TestFinished(test=test, digest=digest))
+        return test
+
+    def _perform(self, control: JobControl, classifier: Classifier) -> str:
+        """Judge both cohorts and keep the result; returns the SHA-256 of its file."""
+        began, plan = time.monotonic(), self.started.plan
+        control.progress(0, 0, "reading images")
+        a, b = _cohorts(self.images, self.labels, classifier.input_size)
+        skipped = (a.skipped, b.skipped)
+        a, b, notes = _paired(plan, a, b)
+        report = _reporter(control, len(a) + len(b))
+        verdicts = (
+            judge(classifier, a, plan, lambda done, _: report(done)),
+            judge(classifier, b, plan, lambda done, _: report(len(a) + done)),
+        )
+        result = self._result(classifier, verdicts, skipped, notes, time.monotonic() - began)
+        folder = f"tests/{self.started.test}"
+        for side, cohort in (("a", a), ("b", b)):
+            for place, pixels in enumerate(cohort.pixels):
+                content = encode_jpeg(np.ascontiguousarray(pixels), THUMBNAIL_QUALITY)
+                self._keep(f"{folder}/{side}/{place:04d}.jpg", content)
+        return self._keep(f"{folder}/{RESULT_FILE}", result.to_json().encode())
+
+    def _keep(self, name: str, content: bytes) -> str:
+        return self.library.reviews.write_file(self.review_id, name, content)
+
+    def _result(self, classifier: Classifier, verdicts, skipped, notes, seconds) -> TestResult:
+        plan = self.started.plan
+        classes = (plan.target, *plan.rivals)
+        return TestResult(
+            plan=plan,
+            class_names=tuple(classifier.class_names[index] for index in classes),
+            a=verdicts[0],
+            b=verdicts[1],
+            labels=self.labels,
+            sources=(self.started.source_a, self.started.source_b),
+            model_title=classifier.title,
+            weight_hash=classifier.weight_hash,
+            versions={**library_versions(), "scipy": scipy.__version__},
+            seconds=seconds,
+            created=now(),
+            skipped_a=skipped[0],
+            skipped_b=skipped[1],
+            notes=tuple(notes[:MAX_NOTES]),
+            recipe=self.images.recipe,
+        )
+
+
+def _paired(plan: TestPlan, a: Cohort, b: Cohort) -> tuple[Cohort, Cohort, list[str]]:
+    """The cohorts in the order of their pairs where the plan wants pairs, and what to mind."""
+    notes = [f"duplicate: {one.text}"[:20_000] for one in duplicates(a, b)]
+    if not plan.paired:
+        return a, b, notes
+    pairing = pair_up(a, b)
+    if pairing.unpaired_a or pairing.unpaired_b:
+        notes.append(pairing.text)
+    return pairing.a, pairing.b, notes
 
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, ProtocoreError):
         return str(error)
     return f"something unexpected went wrong ({type(error).__name__}: {error})"[:2000]
-
-
-def _perform(
-    control: JobControl,
-    library: Library,
-    review_id: str,
-    classifier: Classifier,
-    started: TestStarted,
-    images: CohortImages,
-    labels: tuple[str, str],
-) -> str:
-    """Judge both cohorts and keep the result; returns the SHA-256 of its file."""
-    began = time.monotonic()
-    control.progress(0, 0, "reading images")
-    a, b = _cohorts(images, labels, classifier.input_size)
-    notes = [f"duplicate: {one.text}"[:20_000] for one in duplicates(a, b)]
-    skipped = (a.skipped, b.skipped)
-    if started.plan.paired:
-        pairing = pair_up(a, b)
-        a, b = pairing.a, pairing.b
-        if pairing.unpaired_a or pairing.unpaired_b:
-            notes.append(pairing.text)
-    report = _reporter(control, len(a) + len(b))
-    verdicts_a = judge(classifier, a, started.plan, lambda done, _: report(done))
-    verdicts_b = judge(classifier, b, started.plan, lambda done, _: report(len(a) + done))
-    classes = (started.plan.target, *started.plan.rivals)
-    result = TestResult(
-        plan=started.plan,
-        class_names=tuple(classifier.class_names[index] for index in classes),
-        a=verdicts_a,
-        b=verdicts_b,
-        labels=labels,
-        sources=(started.source_a, started.source_b),
-        model_title=classifier.title,
-        weight_hash=classifier.weight_hash,
-        versions=library_versions(),
-        seconds=time.monotonic() - began,
-        created=now(),
-        skipped_a=skipped[0],
-        skipped_b=skipped[1],
-        notes=tuple(notes[:1000]),
-        recipe=images.recipe,
-    )
-    folder = f"tests/{started.test}"
-    for side, cohort in (("a", a), ("b", b)):
-        for place, pixels in enumerate(cohort.pixels):
-            content = encode_jpeg(np.ascontiguousarray(pixels), THUMBNAIL_QUALITY)
-            library.reviews.write_file(review_id, f"{folder}/{side}/{place:04d}.jpg", content)
-    return library.reviews.write_file(
-        review_id, f"{folder}/{RESULT_FILE}", result.to_json().encode()
-    )
 
 
 def _cohorts(images: CohortImages, labels: tuple[str, str], size: int) -> tuple[Cohort, Cohort]:
