@@ -47,7 +47,7 @@ def _show(session: ReviewSession, classifier: Classifier, number: int, claim: Cl
         with st.container(horizontal=True):
             st.button(
                 "Test it", key=f"claim_test_{claim.id}", icon=":material/science:",
-                on_click=go_to, args=("Tests",),
+                on_click=_to_test, args=(claim.id,),
             )  # fmt: skip
         with st.expander("Change it", icon=":material/edit:"):
             if claim.locked_at:
@@ -57,6 +57,11 @@ def _show(session: ReviewSession, classifier: Classifier, number: int, claim: Cl
                     icon=":material/lock:",
                 )
             claim_form(session, classifier, claim)
+
+
+def _to_test(claim_id: str) -> None:
+    st.session_state["test_claim"] = claim_id
+    go_to("Tests")
 
 
 def _state_line(claim: Claim) -> None:
