@@ -11,8 +11,7 @@ Prints for each network, with one image of 224 pixels and the paper's settings:
 - the peak of resident memory above what was there before the first step;
 - milliseconds per view for 1, 2, 4 and 8 views in one pass (protocore/generation/loop.py takes
   as many at once as pays);
-- what the live view costs: a job through the engine, read 4 times a second as the page does,
-  against the bare loop.
+- what the live view costs, see tests/benchmarks/live_view.py; with `--browser` also there.
 
 torch-lucent is left out where it is not installed. It belongs in an environment of its own:
 
@@ -23,15 +22,11 @@ torch-lucent is left out where it is not installed. It belongs in an environment
 from __future__ import annotations
 
 import argparse
-import base64
-import json
 import os
 import statistics
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # so that it runs without an installation
@@ -41,17 +36,10 @@ import protocore  # before torch: it says how torch's threads wait
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from protocore.figures.generation import CURVE_TITLES, live_curve
-from protocore.generation.loop import generate
-from protocore.generation.settings import Target
 from protocore.models.acceleration import FastNetwork
 from protocore.models.classifier import Classifier
-from protocore.models.spec import ModelSpec
-from protocore.studio.generation_job import GenerationRequest, submit_generation
-from protocore.studio.jobs import JobEngine
+from tests.benchmarks.live_view import show_browser, show_live_view
 from tests.benchmarks.generation_variants import (
-    CLASS,
-    PAPER,
     SIZE,
     Clock,
     Steps,
@@ -66,7 +54,6 @@ from tests.benchmarks.generation_variants import (
 MODELS = ("resnet18", "mobilenet_v2", "googlenet")
 VIEWS = (1, 2, 4, 8)
 MATRIX = 2048
-POLLS_PER_SECOND = 4  # as the page's fragment
 VARIANTS = {
     "naive": naive,
     "lucent": lucent,
@@ -82,6 +69,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--quick", action="store_true", help="few steps: shows that it works")
+    parser.add_argument("--browser", action="store_true", help="the live view in Chromium too")
     parser.add_argument("--memory-of", nargs=2, help=argparse.SUPPRESS)  # the child process
     parser.add_argument(
         "--busy",
@@ -107,7 +95,9 @@ def main() -> None:
         show_memory(name, args.threads)
         show_passes(module, args.rounds)
         print()
-    show_live_view(args.models[-1], args.rounds, seconds=2 if args.quick else 8)
+    show_live_view(args.models[0], min(args.rounds, 5), seconds=3 if args.quick else 10)
+    if args.browser:
+        show_browser(rounds=3, seconds=10, threads=args.threads)
 
 
 def in_turns(variants: dict[str, Steps], steps: int, rounds: int) -> dict[str, list[float]]:
@@ -156,7 +146,8 @@ def show_speed(name: str, module: torch.nn.Module, steps: int, rounds: int) -> N
 
 def operations(classifier: Classifier) -> float:
     """Floating-point operations of a forward pass and the backward pass to the image."""
-    take = passes(FastNetwork(classifier, "float32"), 1)
+    # Of the plain network: the counter does not know oneDNN's own operators.
+    take = passes(lambda images: classifier.module(classifier.normalise(images)), 1)
     with FlopCounterMode(display=False) as counter:
         take(1)
     return counter.get_total_flops()
@@ -195,63 +186,6 @@ def show_passes(module: torch.nn.Module, rounds: int) -> None:
         seconds = in_turns({str(n): passes(fast, n) for n in VIEWS}, 2, rounds)
         shown = [f"{n}: {statistics.median(seconds[str(n)]) / n * 1e3:.1f}" for n in VIEWS]
         print(f"  ms per view by views in a pass, {precision}: {', '.join(shown)}")
-
-
-# --- the live view ---
-
-
-def show_live_view(name: str, rounds: int, seconds: float) -> None:
-    classifier = Classifier.from_module(network(name), input_size=SIZE)
-    per_step = bare_run(classifier, 5) / 5
-    steps = max(20, round(seconds / per_step))
-    bare, live = [], []
-    for _ in range(min(rounds, 5)):
-        bare.append(bare_run(classifier, steps))
-        live.append(job_run(classifier, steps))
-    cost = statistics.median(one / other for one, other in zip(live, bare, strict=True)) - 1
-    print(f"live view, {name}, {steps} steps: {cost:+.1%} (read {POLLS_PER_SECOND} times a second)")
-
-
-def bare_run(classifier: Classifier, steps: int) -> float:
-    """Seconds of a run without anything around it."""
-    start = Clock.now()
-    for _ in generate(classifier, [Target.of(CLASS)], PAPER.replace(steps=steps)):
-        pass
-    return Clock.now() - start
-
-
-def job_run(classifier: Classifier, steps: int) -> float:
-    """Seconds of the same as a job that is watched, up to where it would be saved."""
-    moments = []
-    library = SimpleNamespace(save_run=lambda saved: moments.append(Clock.now()))
-    pool = SimpleNamespace(get=lambda spec: moments.append(Clock.now()) or classifier)
-    engine, done = JobEngine(), threading.Event()
-    request = GenerationRequest(
-        spec=ModelSpec.demo(device="cpu"),
-        targets=(Target.of(CLASS),),
-        settings=PAPER.replace(steps=steps),
-    )
-    job = submit_generation(engine, library, pool, request)
-    reader = threading.Thread(target=watch, args=(engine, job, done))
-    reader.start()
-    view = engine.wait(job)
-    done.set()
-    reader.join()
-    engine.close()
-    if view.error:
-        raise RuntimeError(view.error)
-    return moments[1] - moments[0]
-
-
-def watch(engine: JobEngine, job: str, done: threading.Event) -> None:
-    """Read the view as the page does: images to base64, curves to JSON."""
-    while not done.wait(1 / POLLS_PER_SECOND):
-        live = engine.view(job).snapshot
-        if live is None:
-            continue
-        [base64.b64encode(image) for image in live.images]
-        for name in CURVE_TITLES:
-            json.dumps(live_curve(live.curves, ["one"], name, total=live.total))
 
 
 if __name__ == "__main__":

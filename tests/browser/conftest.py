@@ -48,6 +48,7 @@ class Server:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.threads = 1
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -58,7 +59,7 @@ class Server:
         environment = {
             **os.environ,
             "PROTOCORE_HOME": str(self.home),
-            "PROTOCORE_THREADS": "1",
+            "PROTOCORE_THREADS": str(self.threads),
             "OMP_WAIT_POLICY": "PASSIVE",
         }
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
