@@ -7,6 +7,7 @@ import streamlit as st
 from protocore.generation.presets import PRESETS, default_preset, find_preset, matching_preset
 from protocore.generation.settings import (
     FILLS,
+    HF_UNITS,
     PARAMETRISATIONS,
     PENALTIES,
     PRECISIONS,
@@ -35,6 +36,7 @@ def apply_settings(settings: GenerationSettings) -> None:
         "averaging": settings.averaging,
         "probability_floor": settings.probability_floor,
         "fill": settings.fill,
+        "hf_unit": settings.hf_unit,
         "penalty": settings.hf_penalty,
         "hf_colour": settings.hf_colour,
         "image_size": settings.image_size if settings.image_size in IMAGE_SIZES else None,
@@ -98,7 +100,8 @@ def _main_controls() -> dict:
         format_func=lambda value: f"{value:g}" if value else "off",
         key="hf_weight",
         help="Smooths the image. More: calmer and more natural, but the class can fade. The paper "
-        "gives no value; around 1000 for ImageNet models at 224 px, 10 to 40 for the demo model.",
+        "gives no value; around 1000 for ImageNet models at 224 px, 10 to 40 for the demo model. "
+        "In percent where the unit (Advanced) is the class gradient.",
         **KEEP,
     )
     weight_end = st.select_slider(
@@ -197,6 +200,14 @@ def _advanced_controls(running: bool) -> dict:
         "back, for each prototype by itself. 0: never.",
         **KEEP,
     )
+    unit = st.selectbox(
+        "Unit of the high-frequency weight",
+        HF_UNITS,
+        key="hf_unit",
+        help="Absolute: the paper's loss; the right weight differs from model to model. Gradient: "
+        "percent of the class gradient, which smooths all models alike; 20 rising to 250 is usual.",
+        **KEEP,
+    )
     penalty = st.selectbox(
         "High-frequency penalty",
         PENALTIES,
@@ -256,6 +267,7 @@ def _advanced_controls(running: bool) -> dict:
         "learning_rate": rate,
         "averaging": int(averaging),
         "probability_floor": floor,
+        "hf_unit": unit,
         "hf_penalty": penalty,
         "hf_colour": float(colour),
         "fill": fill,

@@ -196,8 +196,10 @@ class _Problem:
         images = self._parametrisation.images(parameters)
         hf_loss = losses.high_frequency(images, settings.hf_penalty, settings.hf_colour)
         objective, probability, image_gradient = self._views(images, matrices, settings, baseline)
-        weight = 0.0 if baseline else settings.hf_weight_at(state.step)
-        total = (images * image_gradient).sum() + (weight * state.hf_share * hf_loss).sum()
+        weight = state.hf_share * (0.0 if baseline else settings.hf_weight_at(state.step))
+        if settings.hf_unit == "gradient":
+            weight = weight / 100 * losses.gradient_size(image_gradient)
+        total = (images * image_gradient).sum() + (weight * hf_loss).sum()
         (gradient,) = torch.autograd.grad(total, parameters)
         measured = {"logit": objective, "probability": probability, "hf_loss": hf_loss}
         return gradient, {name: value.detach().cpu() for name, value in measured.items()}

@@ -15,10 +15,11 @@ MAX_STEPS = 100_000  # about an hour for the fastest CPU model here; more is a t
 FILLS = ("black", "mean", "grey", "white", "edge", "reflect")
 PARAMETRISATIONS = ("pixels", "fourier")
 PENALTIES = ("absolute", "squared")
+HF_UNITS = ("absolute", "gradient")
 PRECISIONS = ("auto", "float32", "bfloat16")
 # Settings that came after the first images were kept, and the value that changes nothing. At that
 # value they are no part of a key, so that what was made before is still found.
-_ADDED_LATER = {"hf_colour": 0.0}
+_ADDED_LATER = {"hf_colour": 0.0, "hf_unit": "absolute"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,7 @@ class GenerationSettings:
     transforms_per_step: int = 1  # averaged in each step; 1 in the paper
     hf_weight: float = 1000.0  # of the high-frequency loss, at the first step; not in the paper
     hf_weight_end: float | None = None  # at the last step, reached geometrically; None: constant
+    hf_unit: str = "absolute"  # "gradient": hf_weight is in percent of the class gradient's size
     hf_penalty: str = "absolute"  # mean |difference| or mean squared difference of neighbours
     hf_colour: float = 0.0  # times the differences of colour alone are added; not in the paper
     averaging: int = 0  # steps; the prototype is an average of about the last so many iterates
@@ -125,6 +127,7 @@ class GenerationSettings:
                     "a high-frequency weight that changes geometrically must be above 0 at both "
                     f"ends, got {self.hf_weight} and {self.hf_weight_end}"
                 )
+        _check_choice("unit of the high-frequency weight", self.hf_unit, HF_UNITS)
         _check_choice("high-frequency penalty", self.hf_penalty, PENALTIES)
         _check_range("high-frequency colour factor", self.hf_colour, 0, 100)
         _check_whole("averaging (steps)", self.averaging, 0, MAX_STEPS)

@@ -8,6 +8,7 @@ from protocore.generation import loop
 from protocore.generation.loop import generate
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.generation.state import GenerationState
+from protocore.models.classifier import Classifier
 from tests.networks import tiny_classifier, tiny_network
 
 SHORT = GenerationSettings(steps=4, baseline_steps=2, precision="float32")
@@ -152,6 +153,38 @@ def test_a_higher_weight_gives_smoother_images():
     ]
     assert roughness[0] > 1.5 * roughness[1]
     assert roughness[1] > 5 * roughness[2]
+
+
+def test_in_units_of_the_gradient_the_models_scale_does_not_matter():
+    """A head that is ten times as steep pulls ten times as hard: the same image all the same."""
+    settings = STILL.replace(steps=12, hf_unit="gradient", hf_weight=80.0, hf_colour=2.0)
+    steep = tiny_network()
+    with torch.no_grad():
+        steep[-1].weight.mul_(10)
+        steep[-1].bias.mul_(10)
+    steep = Classifier.from_module(steep, name="steep", input_size=16)
+    plain, relative = (last_images(c, [Target.of(2)], settings) for c in (tiny_classifier(), steep))
+    torch.testing.assert_close(relative, plain, rtol=0, atol=0.02)
+    absolute = settings.replace(hf_unit="absolute")
+    assert (last_images(steep, [Target.of(2)], absolute) - plain).abs().max() > 0.1
+
+
+def test_the_weight_in_units_of_the_gradient_by_hand():
+    """One step of an objective whose gradient is known: 200 percent of its size weigh as much."""
+    settings = STILL.replace(steps=1, hf_weight=200.0, hf_unit="gradient")
+    size = []
+
+    def spy(gradients):
+        size.append(losses_gradient_size(gradients))
+        return size[-1]
+
+    losses_gradient_size = loop.losses.gradient_size
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.losses, "gradient_size", spy)
+        relative = last_images(tiny_classifier(), [Target.of(2)], settings)
+    weight = 2 * float(size[0])
+    absolute = settings.replace(hf_unit="absolute", hf_weight=weight)
+    torch.testing.assert_close(relative, last_images(tiny_classifier(), [Target.of(2)], absolute))
 
 
 def test_the_baseline_stage_makes_classes_equally_likely():

@@ -46,7 +46,13 @@ def test_nothing_global_is_drawn_from(classifier):
 
 @pytest.mark.parametrize("transforms", [1, 3, 6])
 @pytest.mark.parametrize(
-    "changes", [{"parametrisation": "fourier"}, {}, {"probability_floor": 0.3, "steps": 9}]
+    "changes",
+    [
+        {"parametrisation": "fourier"},
+        {},
+        {"hf_unit": "gradient", "hf_colour": 4.0, "hf_weight": 100.0},
+        {"probability_floor": 0.3, "steps": 9},
+    ],
 )
 def test_a_target_does_not_depend_on_the_batch(classifier, transforms, changes):
     settings = SHORT.replace(transforms_per_step=transforms, **changes)

@@ -64,6 +64,12 @@ def test_the_colour_factor_counts_colour_alone():
         )
 
 
+def test_gradient_size_by_hand():
+    gradients = torch.zeros(2, 3, 4, 4)
+    gradients[0, 1, 2, 3], gradients[0, 0, 0, 0], gradients[1, 2, 0, 0] = -2.0, 0.5, 1.0
+    assert losses.gradient_size(gradients).tolist() == [2.5, 1.0]
+
+
 def test_objective_by_hand():
     targets = (Target.of(1), Target.contrast(0, 2, 0.5), Target.antitype(2))
     weights = losses.target_weights(targets, 4)

@@ -54,6 +54,10 @@ def test_the_defaults_are_the_papers():
             {"hf_penalty": "cubic"},
             "high-frequency penalty must be one of absolute, squared, got 'cubic'",
         ),
+        (
+            {"hf_unit": "logit"},
+            "unit of the high-frequency weight must be one of absolute, gradient, got 'logit'",
+        ),
         ({"hf_colour": -1}, "high-frequency colour factor must be >= 0, got -1"),
         ({"averaging": -1}, "averaging (steps) must be >= 0, got -1"),
         ({"probability_floor": 1.5}, "probability floor must be <= 1, got 1.5"),
@@ -176,7 +180,7 @@ def test_a_key_is_the_same_for_the_same_request():
 def test_keys_from_before_a_setting_existed_are_still_found():
     """The key that the first version gave, and what its record says."""
     assert prototype_key("id", Target.of(1), PAPER) == KEY_OF_VERSION_1
-    values = {k: v for k, v in PAPER.to_dict().items() if k != "hf_colour"}
+    values = {k: v for k, v in PAPER.to_dict().items() if k not in ("hf_colour", "hf_unit")}
     assert GenerationSettings.from_dict(values) == PAPER
 
 
@@ -188,7 +192,7 @@ def test_a_key_differs_with_everything_that_changes_the_image():
         "steps": 9, "learning_rate": 0.1, "baseline_steps": 9, "scale": (0.8, 1.3),
         "rotation": 9.0, "translation": (0.1, 0.5), "fill": "grey", "transforms_per_step": 2,
         "hf_weight": 9.0, "hf_weight_end": 9.0, "hf_penalty": "squared", "averaging": 9,
-        "hf_colour": 3.0,
+        "hf_colour": 3.0, "hf_unit": "gradient",
         "probability_floor": 0.5, "image_size": 99, "parametrisation": "fourier",
         "precision": "float32",
     }  # fmt: skip

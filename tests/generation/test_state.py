@@ -43,6 +43,7 @@ def record(generation, changes):
         (SETTINGS.replace(averaging=3, hf_weight=10.0, hf_weight_end=90.0), None),
         (SETTINGS.replace(parametrisation="fourier", transforms_per_step=2), None),
         (SETTINGS.replace(probability_floor=0.9), None),
+        (SETTINGS.replace(hf_unit="gradient", hf_colour=4.0), None),
         (SETTINGS, 2),
         (SETTINGS, 6),
     ],
