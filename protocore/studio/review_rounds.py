@@ -84,6 +84,8 @@ def submit_round(
                 pictures += [(batch.role, made[target]) for target in batch.targets]
         except _StoppedError:
             return None
+        if control.stopping:  # where nothing had to be made, nobody has asked yet
+            return None
         opened = _open_round(library, review_id, classifier, request, pictures)
         library.reviews.append(review_id, author, opened)
         return opened.round

@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import scipy
 
-from protocore.errors import ProtocoreError, ReviewError
+from protocore.errors import JobError, ProtocoreError, ReviewError
 from protocore.generation.prototype import library_versions
 from protocore.generation.recording import encode_jpeg
 from protocore.models.classifier import Classifier
@@ -161,9 +162,11 @@ def _paired(plan: TestPlan, a: Cohort, b: Cohort) -> tuple[Cohort, Cohort, list[
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, ProtocoreError):
-        return str(error)
-    return f"something unexpected went wrong ({type(error).__name__}: {error})"[:2000]
+    text = str(error)
+    if not isinstance(error, ProtocoreError):
+        text = f"something unexpected went wrong ({type(error).__name__}: {text})"
+    # An event takes neither NUL nor lone surrogates: the test would never be said to have ended.
+    return text[:2000].replace("\0", "?").encode(errors="replace").decode()
 
 
 def _cohorts(images: CohortImages, labels: tuple[str, str], size: int) -> tuple[Cohort, Cohort]:
@@ -184,6 +187,18 @@ def _reporter(control: JobControl, total: int) -> Callable[[int], None]:
         control.progress(done, total, "asking the model")
 
     return report
+
+
+def stop_test(engine: JobEngine, library: Library, job_id: str, author: str) -> None:
+    """Stop a test. One that was still waiting has no work that could note it: done here."""
+    with suppress(JobError):  # it may have ended meanwhile
+        engine.stop(job_id)
+        view = engine.view(job_id)
+        session = library.reviews.session(view.meta["review"])
+        test = session.test(view.meta["test"])
+        if view.status == "stopped" and test.status == "running":
+            error = "the test was stopped before it began: start it again"
+            library.reviews.append(session.id, author, TestFailed(test=test.id, error=error))
 
 
 def end_orphan(engine: JobEngine, library: Library, review_id: str, author: str) -> int:
