@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -17,7 +18,7 @@ APART = 0.13  # of a row, from its middle
 class Bar:
     """A value with its interval."""
 
-    name: str  # of the measure
+    name: str  # of the measure, plain text
     value: float
     low: float
     high: float
@@ -28,14 +29,15 @@ def cohorts_figure(
 ) -> go.Figure:
     """Shares and probabilities (0..1) on the left, logits on the right; one row per measure.
 
-    `shares` and `logits` hold the bars of each cohort, in the order of `labels`.
+    `shares` and `logits` hold the bars of each cohort, in the order of `labels`, which are plain
+    text: Plotly would take tags in it for markup.
     """
     titles = ("Shares and mean probabilities", "Mean logits")
     figure = make_subplots(cols=2, subplot_titles=titles, horizontal_spacing=0.2)
     for column, groups in enumerate((shares, logits), start=1):
         for place, (label, bars) in enumerate(zip(labels, groups, strict=True)):
             figure.add_trace(_marks(place, label, bars, shown=column == 1), row=1, col=column)
-        names = [bar.name for bar in groups[0]]
+        names = [_plain(bar.name) for bar in groups[0]]
         rows = {"tickvals": list(range(len(names))), "ticktext": names}
         figure.update_yaxes(range=[len(names) - 0.5, -0.5], **rows, row=1, col=column)
     apply_style(figure, height=170 + 44 * max(len(bars) for bars in (*shares, *logits)))
@@ -56,9 +58,13 @@ def _marks(place: int, label: str, bars: Sequence[Bar], *, shown: bool) -> go.Sc
         mode="markers",
         marker={"size": 10, "symbol": ("circle", "diamond-open")[place % 2]},
         line_color=COLOURS[place % len(COLOURS)],
-        name=label,
+        name=_plain(label),
         legendgroup=label,
         showlegend=shown,
-        customdata=[bar.name for bar in bars],
+        customdata=[_plain(bar.name) for bar in bars],
         hovertemplate="%{customdata}: %{x:.3f}",
     )
+
+
+def _plain(text: str) -> str:
+    return escape(text, quote=False)
