@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import streamlit as st
 import torch
@@ -19,9 +20,11 @@ from protocore.errors import ProtocoreError
 from protocore.models.classifier import Classifier
 from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
-from protocore.review.results import RESULT_FILE, TestResult
 from protocore.studio.jobs import JobEngine
 from protocore.studio.library import Library, default_home
+
+if TYPE_CHECKING:  # loaded when it is asked for: a first start waits a second less
+    from protocore.review.results import TestResult
 
 
 @st.cache_resource(show_spinner=False)
@@ -65,6 +68,8 @@ def demo_sheet() -> Image.Image:
 @st.cache_resource(show_spinner=False, max_entries=200)
 def test_result(review_id: str, test_id: str, digest: str) -> TestResult:
     """The result of a test of a review session, read and analysed once; `digest` is its file's."""
+    from protocore.review.results import RESULT_FILE, TestResult
+
     name = f"tests/{test_id}/{RESULT_FILE}"
     return TestResult.from_json(library().reviews.read_file(review_id, name, digest))
 
