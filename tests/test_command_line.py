@@ -97,7 +97,7 @@ def test_every_setting_is_an_option(words, monkeypatch, tmp_path):
     options = (
         "--learning-rate 0.1 --baseline-steps 1 --scale 0.9,1.1 --rotation 20 --translation 0.1,0.2"
         " --fill mean --transforms-per-step 2 --hf-weight 3 --hf-weight-end 6 --hf-penalty squared"
-        " --hf-unit gradient --hf-colour 3 --averaging 4 --probability-floor 0.5"
+        " --hf-rise class --hf-unit gradient --hf-colour 3 --averaging 4 --probability-floor 0.5"
         " --image-size 40 --parametrisation fourier --precision float32"
     )
     assert main([*words, *options.split()]) == 0
@@ -105,8 +105,9 @@ def test_every_setting_is_an_option(words, monkeypatch, tmp_path):
         GenerationSettings(
             steps=2, learning_rate=0.1, baseline_steps=1, scale=(0.9, 1.1), rotation=20,
             translation=(0.1, 0.2), fill="mean", transforms_per_step=2, hf_weight=3,
-            hf_weight_end=6, hf_penalty="squared", hf_unit="gradient", hf_colour=3, averaging=4,
-            probability_floor=0.5, image_size=40, parametrisation="fourier", precision="float32",
+            hf_weight_end=6, hf_penalty="squared", hf_rise="class", hf_unit="gradient",
+            hf_colour=3, averaging=4, probability_floor=0.5,
+            image_size=40, parametrisation="fourier", precision="float32",
         )
     ]  # fmt: skip
     plain = GenerationSettings().to_dict()

@@ -7,6 +7,7 @@ import streamlit as st
 from protocore.generation.presets import PRESETS, default_preset, find_preset, matching_preset
 from protocore.generation.settings import (
     FILLS,
+    HF_RISES,
     HF_UNITS,
     PARAMETRISATIONS,
     PENALTIES,
@@ -36,6 +37,7 @@ def apply_settings(settings: GenerationSettings) -> None:
         "averaging": settings.averaging,
         "probability_floor": settings.probability_floor,
         "fill": settings.fill,
+        "hf_rise": settings.hf_rise,
         "hf_unit": settings.hf_unit,
         "penalty": settings.hf_penalty,
         "hf_colour": settings.hf_colour,
@@ -200,6 +202,14 @@ def _advanced_controls(running: bool) -> dict:
         "back, for each prototype by itself. 0: never.",
         **KEEP,
     )
+    rise = st.selectbox(
+        "Rise of the high-frequency weight",
+        HF_RISES,
+        key="hf_rise",
+        help="Steps: evenly from the first to the last. Class: as fast as the probability stays "
+        "above the floor, for each prototype by itself.",
+        **KEEP,
+    )
     unit = st.selectbox(
         "Unit of the high-frequency weight",
         HF_UNITS,
@@ -267,6 +277,7 @@ def _advanced_controls(running: bool) -> dict:
         "learning_rate": rate,
         "averaging": int(averaging),
         "probability_floor": floor,
+        "hf_rise": rise,
         "hf_unit": unit,
         "hf_penalty": penalty,
         "hf_colour": float(colour),

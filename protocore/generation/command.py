@@ -15,6 +15,7 @@ from protocore.generation.presets import PRESETS, default_preset, find_preset
 from protocore.generation.prototype import make_folder
 from protocore.generation.settings import (
     FILLS,
+    HF_RISES,
     HF_UNITS,
     PARAMETRISATIONS,
     PENALTIES,
@@ -60,6 +61,9 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--transforms-per-step", type=int)
     group.add_argument("--hf-weight", type=float, help="at the first step")
     group.add_argument("--hf-weight-end", type=float, help="at the last step")
+    group.add_argument(
+        "--hf-rise", choices=HF_RISES, help="class: as fast as the probability floor allows"
+    )
     group.add_argument(
         "--hf-unit", choices=HF_UNITS, help="gradient: weights in percent of the class gradient"
     )

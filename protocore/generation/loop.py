@@ -24,8 +24,9 @@ from protocore.models.classifier import Classifier
 ADAM_BETAS = (0.9, 0.999)  # Kingma and Ba, 2015; the paper says "Adam" and gives the rate alone
 ADAM_EPSILON = 1e-8
 PROBE_EVERY = 4  # steps between two looks at the probability, for probability_floor
-HF_GIVES_WAY = 0.75  # factor on the share of the weight at each look below the floor
-HF_COMES_BACK = 1.1  # and above it; slower, so that the class does not flicker
+# Factors on the share of the weight at each look below the floor, and above it, by hf_rise. Coming
+# back to a rising weight is slower than giving way, so that the class does not flicker.
+HF_FACTORS = {"steps": (0.75, 1.1), "class": (0.8, 1.2)}
 FIXED_WHILE_RUNNING = ("baseline_steps", "image_size", "parametrisation", "precision")
 _VIEWS_PER_PASS_CPU = 4  # views per forward pass; more do not pay on CPU (benchmark)
 _VIEWS_PER_PASS_GPU = 4096  # as many as fit; halved when they do not
@@ -168,7 +169,8 @@ class _Problem:
         _adam_(state, gradient, settings.learning_rate)
         self._parametrisation.constrain_(state.parameters)
         _average_(state, 0 if baseline else settings.averaging)
-        if not baseline and settings.probability_floor and (state.step + 1) % PROBE_EVERY == 0:
+        looks = settings.probability_floor or settings.hf_rise == "class"
+        if looks and not baseline and (state.step + 1) % PROBE_EVERY == 0:
             self._give_way_(state, settings)
         return measured
 
@@ -177,8 +179,10 @@ class _Problem:
         """Hold the rise of the high-frequency weight back where the class is lost.
 
         How much smoothing a class bears differs from class to class and from model to model; this
-        finds it for each prototype. Measured on the image itself, without transform. Never below
-        the first step's weight: less smoothing than that gives noise, in which no class is seen.
+        finds it for each prototype. Where the weight rises with the class, it starts low and is
+        raised while the class stands above the floor, whatever the step. Measured on the image
+        itself, without transform. Never below the first step's weight: less smoothing than that
+        gives noise, in which no class is seen.
         """
         images = self._parametrisation.images(state.parameters)
         at_once = self._views_per_pass if self._mixed else 1  # see _passes
@@ -187,8 +191,8 @@ class _Problem:
         lost = (probability < settings.probability_floor) & self._wanted
         weight = settings.hf_weight_at(state.step + 1)
         least = min(settings.hf_weight / weight, 1.0) if weight else 1.0
-        factor = torch.where(lost, HF_GIVES_WAY, HF_COMES_BACK)
-        state.hf_share.mul_(factor).clamp_(min=least, max=1.0)
+        state.hf_share.mul_(torch.where(lost, *HF_FACTORS[settings.hf_rise]))
+        state.hf_share.clamp_(min=least, max=1.0)
 
     def _gradient(self, state, settings, matrices: Tensor, *, baseline: bool):
         """Gradient of the summed losses in the parameters, and what was measured on the way."""

@@ -16,10 +16,11 @@ FILLS = ("black", "mean", "grey", "white", "edge", "reflect")
 PARAMETRISATIONS = ("pixels", "fourier")
 PENALTIES = ("absolute", "squared")
 HF_UNITS = ("absolute", "gradient")
+HF_RISES = ("steps", "class")
 PRECISIONS = ("auto", "float32", "bfloat16")
 # Settings that came after the first images were kept, and the value that changes nothing. At that
 # value they are no part of a key, so that what was made before is still found.
-_ADDED_LATER = {"hf_colour": 0.0, "hf_unit": "absolute"}
+_ADDED_LATER = {"hf_colour": 0.0, "hf_unit": "absolute", "hf_rise": "steps"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,7 @@ class GenerationSettings:
     transforms_per_step: int = 1  # averaged in each step; 1 in the paper
     hf_weight: float = 1000.0  # of the high-frequency loss, at the first step; not in the paper
     hf_weight_end: float | None = None  # at the last step, reached geometrically; None: constant
+    hf_rise: str = "steps"  # to the end weight; "class": as fast as the class bears it, see loop
     hf_unit: str = "absolute"  # "gradient": hf_weight is in percent of the class gradient's size
     hf_penalty: str = "absolute"  # mean |difference| or mean squared difference of neighbours
     hf_colour: float = 0.0  # times the differences of colour alone are added; not in the paper
@@ -127,6 +129,12 @@ class GenerationSettings:
                     "a high-frequency weight that changes geometrically must be above 0 at both "
                     f"ends, got {self.hf_weight} and {self.hf_weight_end}"
                 )
+        _check_choice("rise of the high-frequency weight", self.hf_rise, HF_RISES)
+        if self.hf_rise == "class" and self.hf_weight > (self.hf_weight_end or math.inf):
+            raise SettingsError(
+                "a high-frequency weight that rises with the class must not fall, "
+                f"got {self.hf_weight} and {self.hf_weight_end}"
+            )
         _check_choice("unit of the high-frequency weight", self.hf_unit, HF_UNITS)
         _check_choice("high-frequency penalty", self.hf_penalty, PENALTIES)
         _check_range("high-frequency colour factor", self.hf_colour, 0, 100)
@@ -148,9 +156,14 @@ class GenerationSettings:
             object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
 
     def hf_weight_at(self, step: int) -> float:
-        """Weight of the high-frequency loss in `step`, counted from 0."""
+        """Weight of the high-frequency loss in `step`, counted from 0.
+
+        The most there may be, where it rises with the class.
+        """
         if self.hf_weight_end is None or self.hf_weight == 0:
             return self.hf_weight
+        if self.hf_rise == "class":
+            return self.hf_weight_end
         progress = min(step / max(self.steps - 1, 1), 1.0)
         return self.hf_weight * (self.hf_weight_end / self.hf_weight) ** progress
 

@@ -60,7 +60,7 @@ class GenerationState:
             first_moment=torch.zeros_like(parameters),
             second_moment=torch.zeros_like(parameters),
             average=parameters.clone(),
-            hf_share=torch.ones(len(targets), device=device),
+            hf_share=torch.full((len(targets),), _first_share(settings), device=device),
             # An own sequence for the transforms, so that it does not depend on the image size.
             generators=[torch.Generator().manual_seed(t.seed ^ _TRANSFORMS) for t in targets],
         )
@@ -110,3 +110,9 @@ class GenerationState:
         if {len(generators), *map(len, moved.values())} != {len(targets)}:
             raise ValueError("its parts do not fit together")
         return cls(targets=targets, generators=generators, **moved, **header)
+
+
+def _first_share(settings: GenerationSettings) -> float:
+    """Of the weight that `hf_weight_at` gives: all of it, unless it rises with the class."""
+    first = settings.hf_weight_at(0)
+    return settings.hf_weight / first if first else 1.0

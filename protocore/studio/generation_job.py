@@ -287,6 +287,8 @@ def extend(settings: GenerationSettings, step: int, more: int) -> GenerationSett
         raise SettingsError(f"the number of steps to go on for must be >= 1, got {more}")
     if step + more == settings.steps:
         return settings
+    if settings.hf_rise == "class":  # the state knows how far each has come
+        return settings.replace(steps=step + more)
     weight = settings.hf_weight_at(max(step - 1, 0))
     return settings.replace(steps=step + more, hf_weight=weight, hf_weight_end=None)
 

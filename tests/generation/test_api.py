@@ -8,6 +8,7 @@ from torch import nn
 from protocore import Classifier, GenerationSettings, TrainingPrototypes, generate_prototype
 from protocore.errors import SettingsError, UnknownClassError
 from protocore.generation import generate_prototypes
+from protocore.generation.presets import find_preset
 from protocore.generation.prototype import Prototype
 from protocore.generation.settings import Target
 from tests.networks import NAMES, assert_unchanged, fingerprint, tiny_network
@@ -51,7 +52,7 @@ def test_without_settings_it_is_the_preset_for_the_model(classifier, monkeypatch
 
     monkeypatch.setattr("protocore.generation.api.generate", stop)
     assert generate_prototypes(classifier, [Target.of(1)]) == ()
-    assert (chosen[0].transforms_per_step, chosen[0].averaging) == (4, 32)
+    assert chosen == [find_preset("natural").settings]
 
 
 # --- in training ---

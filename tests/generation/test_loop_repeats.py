@@ -52,6 +52,7 @@ def test_nothing_global_is_drawn_from(classifier):
         {},
         {"hf_unit": "gradient", "hf_colour": 4.0, "hf_weight": 100.0},
         {"probability_floor": 0.3, "steps": 9},
+        {"probability_floor": 0.3, "steps": 9, "hf_rise": "class", "hf_weight_end": 4000.0},
     ],
 )
 def test_a_target_does_not_depend_on_the_batch(classifier, transforms, changes):

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from protocore.generation.loop import HF_COMES_BACK, HF_GIVES_WAY, PROBE_EVERY, generate
+from protocore.generation.loop import HF_FACTORS, PROBE_EVERY, generate
 from protocore.generation.settings import GenerationSettings, Target
 from tests.networks import tiny_classifier
 
+HF_GIVES_WAY, HF_COMES_BACK = HF_FACTORS["steps"]
 SETTINGS = GenerationSettings(
     steps=3 * PROBE_EVERY,
     baseline_steps=0,
@@ -55,6 +56,53 @@ def test_the_share_comes_back_slowly_but_not_above_the_whole():
 def test_what_is_to_be_avoided_keeps_its_weight():
     last = run([Target.antitype(1)], probability_floor=0.999)
     assert last.state.hf_share.tolist() == [1]
+
+
+# --- a weight that rises with the class ---
+
+
+def shares(**changes):
+    """The share after each look, three in all, that of the start first; the weights are 1 and 4."""
+    settings = {"hf_weight_end": 4.0, "hf_rise": "class", **changes}
+    generation = generate(tiny_classifier(), [Target.of(1)], SETTINGS.replace(**settings))
+    found = [float(snapshot.state.hf_share) for snapshot in generation]
+    return [found[0], *found[PROBE_EVERY - 1 :: PROBE_EVERY]]
+
+
+def test_it_starts_at_the_first_weight_and_rises_while_the_class_is_seen():
+    assert shares(probability_floor=1e-6) == pytest.approx([0.25, 0.3, 0.36, 0.432])
+    assert shares(probability_floor=0) == pytest.approx([0.25, 0.3, 0.36, 0.432])
+
+
+def test_it_stays_at_the_first_weight_until_the_class_is_seen():
+    assert shares(probability_floor=0.999) == pytest.approx([0.25] * 4)
+
+
+def test_it_does_not_rise_above_the_weight_at_the_end():
+    assert shares(probability_floor=1e-6, hf_weight=3.0) == pytest.approx([0.75, 0.9, 1.0, 1.0])
+
+
+def test_a_single_weight_has_nowhere_to_rise_to():
+    assert shares(probability_floor=0.999, hf_weight_end=None) == [1.0] * 4
+    assert shares(probability_floor=0.5, hf_weight=0.0, hf_weight_end=None) == [1.0] * 4
+
+
+def test_it_falls_where_the_class_is_lost():
+    settings = SETTINGS.replace(hf_weight_end=4.0, hf_rise="class", probability_floor=0.999)
+    generation = generate(tiny_classifier(), [Target.of(1)], settings)
+    next(generation).state.hf_share.fill_(1.0)
+    found = [float(snapshot.state.hf_share) for snapshot in generation]
+    assert found[PROBE_EVERY - 2 :: PROBE_EVERY] == pytest.approx([0.8, 0.64, 0.512])
+
+
+def test_the_weight_that_holds_is_the_share_of_the_end():
+    """A run whose class is never seen is one with a constant weight: the first."""
+    rising = SETTINGS.replace(hf_weight_end=4.0, hf_rise="class", probability_floor=0.999)
+    images = [
+        list(generate(tiny_classifier(), [Target.of(1)], settings))[-1].images()
+        for settings in (rising, SETTINGS.replace(hf_weight_end=None))
+    ]
+    torch.testing.assert_close(images[0], images[1], rtol=0, atol=1e-5)
 
 
 def test_with_the_floor_the_class_is_seen_where_smoothing_had_lost_it():

@@ -9,6 +9,7 @@ from protocore.errors import SettingsError
 from protocore.generation.settings import GenerationSettings, Target, prototype_key
 
 PAPER = GenerationSettings()
+LATER = ("hf_colour", "hf_unit", "hf_rise")  # settings that version 1 did not have
 KEY_OF_VERSION_1 = "5215f9a8c4aac95c88ba235c3fa7282b410ae251c487f2aad16b71e17a3c2ccb"
 
 
@@ -53,6 +54,14 @@ def test_the_defaults_are_the_papers():
         (
             {"hf_penalty": "cubic"},
             "high-frequency penalty must be one of absolute, squared, got 'cubic'",
+        ),
+        (
+            {"hf_rise": "fast"},
+            "rise of the high-frequency weight must be one of steps, class, got 'fast'",
+        ),
+        (
+            {"hf_rise": "class", "hf_weight_end": 9.0},
+            "a high-frequency weight that rises with the class must not fall, got 1000.0 and 9.0",
         ),
         (
             {"hf_unit": "logit"},
@@ -180,7 +189,7 @@ def test_a_key_is_the_same_for_the_same_request():
 def test_keys_from_before_a_setting_existed_are_still_found():
     """The key that the first version gave, and what its record says."""
     assert prototype_key("id", Target.of(1), PAPER) == KEY_OF_VERSION_1
-    values = {k: v for k, v in PAPER.to_dict().items() if k not in ("hf_colour", "hf_unit")}
+    values = {k: v for k, v in PAPER.to_dict().items() if k not in LATER}
     assert GenerationSettings.from_dict(values) == PAPER
 
 
@@ -193,6 +202,7 @@ def test_a_key_differs_with_everything_that_changes_the_image():
         "rotation": 9.0, "translation": (0.1, 0.5), "fill": "grey", "transforms_per_step": 2,
         "hf_weight": 9.0, "hf_weight_end": 9.0, "hf_penalty": "squared", "averaging": 9,
         "hf_colour": 3.0, "hf_unit": "gradient",
+        "hf_rise": "class",
         "probability_floor": 0.5, "image_size": 99, "parametrisation": "fourier",
         "precision": "float32",
     }  # fmt: skip

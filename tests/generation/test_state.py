@@ -44,6 +44,7 @@ def record(generation, changes):
         (SETTINGS.replace(parametrisation="fourier", transforms_per_step=2), None),
         (SETTINGS.replace(probability_floor=0.9), None),
         (SETTINGS.replace(hf_unit="gradient", hf_colour=4.0), None),
+        (SETTINGS.replace(hf_weight_end=4000.0, hf_rise="class", probability_floor=0.3), None),
         (SETTINGS, 2),
         (SETTINGS, 6),
     ],

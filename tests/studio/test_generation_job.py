@@ -250,6 +250,8 @@ def test_extended_settings_by_hand():
     assert extend(rising, 3, 2) == rising
     assert extend(rising, 3, 5) == rising.replace(steps=8, hf_weight=4.0, hf_weight_end=None)
     assert extend(rising, 5, 1).hf_weight == 16.0
+    with_class = rising.replace(hf_rise="class")  # how far it has risen is in the state
+    assert extend(with_class, 3, 5) == with_class.replace(steps=8)
     with pytest.raises(SettingsError) as caught:
         extend(rising, 5, 0)
     assert str(caught.value) == "the number of steps to go on for must be >= 1, got 0"
