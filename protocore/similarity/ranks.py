@@ -24,6 +24,7 @@ SORT_ALONE = 26_000
 SORT_TOGETHER = 2**18
 SORT_TOGETHER_GPU = 2**24
 MOST_ROWS = 255  # in one sort: a row's number must fit one byte, and what is filled up has one too
+DOT_PIECE = 2**15
 LARGE_TIE = 4096  # elements from which a slice assignment beats index arithmetic
 HIGHEST = 2**31 - 1  # the largest key
 INFINITY_CODE = 0x7F800000  # the key of +infinity; that of -infinity is -INFINITY_CODE - 1
@@ -134,7 +135,8 @@ def _order_codes(values: Tensor) -> Tensor:
 
 def _sorted_ranks(keys: Tensor, rows: int, n: int) -> tuple[Tensor, Tensor]:
     """Centred rank of each sorted key, and each row's sum of squares, NaN where there is one."""
-    ranks = torch.arange(1 - n, n, 2, device=keys.device, dtype=torch.int32).repeat(rows)
+    ranks = torch.arange(1 - n, n, 2, device=keys.device, dtype=torch.int32)
+    ranks = ranks.expand(rows, n).reshape(-1)  # one row is not copied
     first, last = _tied_runs(keys, n)
     count = last - first + 1
     lost = torch.zeros(rows, dtype=torch.float64, device=keys.device)
@@ -171,5 +173,5 @@ def _cubic(count: Tensor) -> Tensor:
 
 def _row_dots(first: Tensor, second: Tensor) -> Tensor:
     """Dot products of the rows in float64, in pieces that stay in the cache."""
-    pieces = zip(first.split(SORT_TOGETHER, 1), second.split(SORT_TOGETHER, 1), strict=True)
+    pieces = zip(first.split(DOT_PIECE, 1), second.split(DOT_PIECE, 1), strict=True)
     return sum(torch.linalg.vecdot(p.double(), q.double()) for p, q in pieces)
