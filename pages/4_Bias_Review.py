@@ -26,7 +26,7 @@ with explained():
     header(session)
     show_guide(session)
     step = step_control(session)
-    if not review_state.me():
+    if review_state.me() not in session.reviewers:
         st.info("Say who you are, above: everything here has an author.", icon=":material/person:")
         st.stop()
     parts = (show_rounds, show_claims, show_tests, show_report, show_log)

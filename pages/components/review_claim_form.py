@@ -8,7 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from pages.components import review_state
-from pages.components.shared import library
+from pages.components.shared import escaped, library
 from protocore.demo.biases import KNOWN_CLAIMS, KnownClaim, claim_by_key
 from protocore.errors import ReviewError
 from protocore.models.classifier import Classifier
@@ -19,6 +19,7 @@ from protocore.review.session import Claim, ReviewSession
 from protocore.studio.review_drafts import drop_draft, load_draft, save_draft
 
 NEW = "new"
+LARGEST = 1e6  # difference of logits that the form takes
 FIELDS = (
     "statement", "target", "rivals", "a", "b", "measure", "direction", "smallest", "paired",
     "links", "why", "known",
@@ -37,6 +38,7 @@ def claim_form(session: ReviewSession, classifier: Classifier, claim: Claim | No
     """Everything that a claim says; a draft of it is kept at every change."""
     key = claim.id if claim else NEW
     _defaults(session, key, claim)
+    _offer_older(session, key, claim)
     keep = {"on_change": _draft, "args": (session, key)}
     if classifier.source == "demo":
         _known_control(session, classifier, key)
@@ -47,7 +49,9 @@ def claim_form(session: ReviewSession, classifier: Classifier, claim: Claim | No
     )  # fmt: skip
     options = range(classifier.num_classes)
     columns = st.columns(2)
-    columns[0].selectbox("Class", options, format_func=classifier.label, key=f"claim_target_{key}")
+    columns[0].selectbox(
+        "Class", options, format_func=classifier.label, key=f"claim_target_{key}", **keep
+    )
     columns[1].multiselect(
         "Rival classes", options, format_func=classifier.label, key=f"claim_rivals_{key}",
         help="Classes that the images may be taken for; the first is the one of the measures.",
@@ -69,7 +73,7 @@ def claim_form(session: ReviewSession, classifier: Classifier, claim: Claim | No
         **keep,
     )
     columns[2].number_input(
-        "By at least", 0.0, None if measure.endswith("logit") else 0.99, step=0.01,
+        "By at least", 0.0, LARGEST if measure.endswith("logit") else 1.0, step=0.01,
         format="%.3f", key=f"claim_smallest_{key}",
         help="The smallest difference that would matter. The interval must lie wholly beyond it.",
         **keep,
@@ -114,18 +118,48 @@ def _defaults(session: ReviewSession, key: str, claim: Claim | None) -> None:
         "b": said.cohort_b if said else "",
         "measure": plan.measure,
         "direction": plan.direction,
-        "smallest": float(plan.smallest_effect),
+        "smallest": min(float(plan.smallest_effect), LARGEST),
         "paired": plan.paired,
         "links": [link for link in links if link[:2] in held],
         "why": said.why if said else "",
-        "known": (said.known or None) if said else None,
+        "known": said.known if said and said.known in {one.key for one in KNOWN_CLAIMS} else None,
     }
     draft = load_draft(library().reviews, session.id, review_state.me(), f"claim {key}")
     if draft.get("version") == version:
-        values |= {name: draft[name] for name in values if name in draft}
-        values["links"] = [tuple(link) for link in values["links"]]
+        values |= _values(draft)
+    state[f"claim_older_{key}"] = draft if draft.get("version") not in (None, version) else None
     for name, value in values.items():
         state[f"claim_{name}_{key}"] = value
+
+
+def _values(draft: dict) -> dict:
+    """The fields of a draft; JSON knows no tuples."""
+    values = {name: draft[name] for name in FIELDS if name in draft}
+    return values | {"links": [tuple(link) for link in draft.get("links") or ()]}
+
+
+def _offer_older(session: ReviewSession, key: str, claim: Claim | None) -> None:
+    """What was begun on a version that somebody has replaced meanwhile is not lost."""
+    draft = st.session_state.get(f"claim_older_{key}")
+    if not draft or not claim:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f":orange[:material/warning:] {escaped(claim.current.author)} has changed this claim "
+            "while you were changing it. Below is that version; yours is kept.",
+            width="stretch",
+        )
+        st.button(
+            "Show mine", key=f"claim_older_button_{key}", on_click=_take_older,
+            args=(session, key, draft),
+        )  # fmt: skip
+
+
+def _take_older(session: ReviewSession, key: str, draft: dict) -> None:
+    for name, value in _values(draft).items():
+        st.session_state[f"claim_{name}_{key}"] = value
+    st.session_state[f"claim_older_{key}"] = None
+    _draft(session, key)
 
 
 def _draft(session: ReviewSession, key: str) -> None:
@@ -182,6 +216,12 @@ def _known_control(session: ReviewSession, classifier: Classifier, key: str) -> 
     )
 
 
+def known_statement(one: KnownClaim) -> str:
+    """What a claim about it says, true or not."""
+    a, b = (attribute_text(one.attribute, value) for value in (one.favoured, one.other))
+    return f"The model finds “{one.class_name}” more with {a} than with {b}."
+
+
 def _neutral(one: KnownClaim) -> str:
     """What differs, without saying what is true."""
     first, second = sorted(
@@ -204,10 +244,8 @@ def _take_known(session: ReviewSession, classifier: Classifier, key: str) -> Non
     state[f"claim_b_{key}"] = f"{one.class_name}, {b}"
     state[f"claim_paired_{key}"] = True
     state[f"claim_measure_{key}"] = "logit"
-    if not state.get(f"claim_statement_{key}"):
-        state[f"claim_statement_{key}"] = (
-            f"The model finds “{one.class_name}” more with {a} than with {b}."
-        )
+    if state.get(f"claim_statement_{key}") in ("", *map(known_statement, KNOWN_CLAIMS)):
+        state[f"claim_statement_{key}"] = known_statement(one)
     _new_measure(session, key)
 
 

@@ -10,6 +10,7 @@ from pages.components.review_session import go_to
 from pages.components.shared import escaped
 from protocore.models.classifier import Classifier
 from protocore.review.evidence import linked_observations
+from protocore.review.markup import counted
 from protocore.review.session import Claim, ReviewSession
 from protocore.studio.review_tests import plan_text
 
@@ -39,10 +40,7 @@ def _show(session: ReviewSession, classifier: Classifier, number: int, claim: Cl
         )
         if said.why:
             st.caption(f"Why: {escaped(said.why)}")
-        links = linked_observations(session, said.links)
-        if links:
-            tags = sorted({tag for one in links for tag in one.said.tags})
-            st.caption(f"Rests on {len(links)} observations: {escaped(', '.join(tags))}")
+        _links_line(session, claim)
         _state_line(claim)
         with st.container(horizontal=True):
             st.button(
@@ -62,6 +60,19 @@ def _show(session: ReviewSession, classifier: Classifier, number: int, claim: Cl
 def _to_test(claim_id: str) -> None:
     st.session_state["test_claim"] = claim_id
     go_to("Tests")
+
+
+def _links_line(session: ReviewSession, claim: Claim) -> None:
+    links = claim.current.said.links
+    found = linked_observations(session, links)
+    if not found:
+        return
+    text = f"Rests on {counted(len(found), 'observation')}: "
+    if not review_state.finished_looking(session, (link.round for link in links)):
+        st.caption(f"{text}shown to you when you have finished looking at the pictures.")
+        return
+    tags = sorted({tag for one in found for tag in one.said.tags})
+    st.caption(f"{text}{escaped(', '.join(tags))}")
 
 
 def _state_line(claim: Claim) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from pages.components.prototype_grid import data_uri
-from pages.components.shared import escaped, show_error
+from pages.components.shared import errors_shown, escaped, show_error
 from protocore.compare.tables import png_bytes
 from protocore.demo.biases import claim_by_key
 from protocore.errors import NaturalReferenceError, ProtocoreError, ReviewError
@@ -34,7 +34,7 @@ def pick_cohorts(classifier: Classifier, claim: Claim) -> CohortImages | None:
     if st.session_state.get(key) not in sources:
         st.session_state[key] = sources[0]
     source = st.segmented_control(
-        "Images", sources, format_func=SOURCES.get, key=key, required=True
+        "Images", sources, format_func=SOURCES.get, key=key, required=True, persist_state="page"
     )
     pick = {"demo": _demo, "folder": _folders, "upload": _uploads}[source]
     try:
@@ -49,14 +49,15 @@ def _demo(classifier: Classifier, claim: Claim) -> CohortImages:
     said = claim.current.said
     columns = st.columns(3)
     count = columns[0].number_input(
-        "Pairs", 2, MAX_IMAGES, DEMO_COUNT, step=10, key=f"cohort_count_{claim.id}"
-    )
+        "Pairs", 2, MAX_IMAGES, DEMO_COUNT, step=10, key=f"cohort_count_{claim.id}",
+        persist_state="page",
+    )  # fmt: skip
     seed = columns[1].number_input(
-        "First scene", 0, 2**31, 0, key=f"cohort_seed_{claim.id}",
+        "First scene", 0, 2**31, 0, key=f"cohort_seed_{claim.id}", persist_state="page",
         help="Other scenes than those looked at before make an independent test.",
     )  # fmt: skip
     haze = columns[2].slider(
-        "Haze", 0.0, 0.9, 0.0, step=0.05, key=f"cohort_haze_{claim.id}",
+        "Haze", 0.0, 0.9, 0.0, step=0.05, key=f"cohort_haze_{claim.id}", persist_state="page",
         help="Makes the pictures harder: in clear ones the demo model is nearly always right, so "
         "that accuracies cannot differ.",
     )  # fmt: skip
@@ -85,11 +86,13 @@ def _folders(_classifier: Classifier, claim: Claim) -> CohortImages | None:
             f"Folder of cohort {side.upper()}",
             key=f"cohort_folder_{side}_{claim.id}",
             placeholder="/folder/with/images",
+            persist_state="page",
         ).strip()
         if path:
-            files = folder_files(path)
-            column.caption(f"{len(files)} images")
-            found.append((path, files))
+            with column, errors_shown():  # the other side must be drawn too, or it is forgotten
+                files = folder_files(path)
+                st.caption(f"{len(files)} images")
+                found.append((path, files))
     if len(found) < 2:
         st.caption(
             "A folder of images for each cohort; for pairs, files that belong together have the "
@@ -132,7 +135,8 @@ def _uploads(_classifier: Classifier, claim: Claim) -> CohortImages | None:
             max_upload_size=MAX_UPLOAD,
         )
         if files:
-            found.append(_uploaded(files))
+            with column, errors_shown():
+                found.append(_uploaded(files))
     if len(found) < 2:
         st.caption("Images for each cohort: choose several at once, or a zip archive.")
         return None

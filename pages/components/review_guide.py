@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.components import review_state
-from pages.components.review_rounds import start_round
+from pages.components.review_claim_form import known_statement
+from pages.components.review_rounds import being_made, start_round
 from pages.components.review_session import go_to
 from pages.components.review_tests import start_test
 from pages.components.shared import library, load_model
@@ -23,7 +24,7 @@ from protocore.review.cohorts import attribute_text
 from protocore.review.events import Claimed, ObservationLink, Started
 from protocore.review.plan import TestPlan
 from protocore.review.recipes import claim_recipe
-from protocore.review.session import ReviewSession
+from protocore.review.session import Claim, ReviewSession
 from protocore.studio.review_tests import CohortImages
 
 GUIDE = "gowns and mortarboards"
@@ -62,7 +63,7 @@ def start_guide(author: str) -> str:
 
 def show_guide(session: ReviewSession) -> None:
     """Where the case study stands, and the button for its next step."""
-    if session.started.guide != GUIDE or not review_state.me():
+    if session.started.guide != GUIDE or review_state.me() not in session.reviewers:
         return
     steps = _steps()
     place = next((i for i, step in enumerate(steps) if not step.done(session)), None)
@@ -75,7 +76,7 @@ def show_guide(session: ReviewSession) -> None:
         step = steps[place]
         st.markdown(f"**{step.title}**  \n{step.text}")
         with st.container(horizontal=True):
-            if step.action is not None:
+            if step.action is not None and not being_made(session.id):
                 st.button(
                     step.button, key="guide_do", type="primary", icon=":material/play_arrow:",
                     on_click=_perform, args=(session, step),
@@ -138,7 +139,7 @@ def _steps() -> tuple[_Step, ...]:
             title="5 · Test them",
             text=f"{PAIRS} pairs of held-out scenes for each claim, which differ in one thing "
             "only, in haze, where recognition gets difficult. The claims are locked from now on.",
-            done=lambda s: all(s.tests_of(claim.id) for claim in s.claims),
+            done=lambda s: all(_under_test(s, claim) for claim in s.claims),
             where="Tests",
             button="Test all three",
             action=_test_claims,
@@ -181,7 +182,7 @@ def _write_claims(session: ReviewSession) -> None:
             Claimed(
                 claim=secrets.token_hex(8),
                 base=0,
-                statement=f"The model finds “{one.class_name}” more with {a} than with {b}.",
+                statement=known_statement(one),
                 plan=TestPlan(target=target, rivals=rivals, measure="logit", paired=True),
                 cohort_a=f"{one.class_name}, {a}",
                 cohort_b=f"{one.class_name}, {b}",
@@ -202,11 +203,16 @@ def _own_links(session: ReviewSession) -> list[ObservationLink]:
     ]
 
 
+def _under_test(session: ReviewSession, claim: Claim) -> bool:
+    """Whether there is a result, or will be: a test that failed counts for nothing."""
+    return any(test.status != "failed" for test in session.tests_of(claim.id))
+
+
 def _test_claims(session: ReviewSession) -> None:
     source = f"demo world, {PAIRS} scenes from 0 on, haze {HAZE:g}"
     for claim in session.claims:
         known = claim.current.said.known
-        if session.tests_of(claim.id) or not known:
+        if _under_test(session, claim) or not known:
             continue
         recipe = claim_recipe(known, count=PAIRS, haze=HAZE)
         images = CohortImages(recipe=recipe, source_a=source, source_b=source)

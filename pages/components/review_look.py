@@ -28,6 +28,9 @@ _AUTOSAVE = st.components.v2.component(
 def show_rounds(session: ReviewSession) -> None:
     """All rounds, the newest first, and the way to another one."""
     open_rounds = [one for one in session.rounds if review_state.me() not in one.revealed]
+    looked_at = st.session_state.get("look_round")
+    if looked_at not in [one.id for one in open_rounds]:
+        looked_at = open_rounds[-1].id if open_rounds else None
     show_preparation(session, expanded=not session.rounds)
     for number, of in reversed(list(enumerate(session.rounds, start=1))):
         name = "names hidden" if of in open_rounds else escaped(of.class_label)
@@ -36,10 +39,12 @@ def show_rounds(session: ReviewSession) -> None:
                 f"**Round {number}** · {name} · {len(of.items)} pictures · opened by "
                 f"{escaped(of.opened_by)}"
             )
-            if of in open_rounds:
+            if of not in open_rounds:
+                show_seen(session, of)
+            elif of.id == looked_at:
                 _look(session, of)
             else:
-                show_seen(session, of)
+                st.button("Look at it", key=f"look_at_{of.id}", on_click=_turn_to, args=(of,))
 
 
 def _look(session: ReviewSession, of: Round) -> None:
@@ -181,6 +186,10 @@ def _ways_on(session: ReviewSession, of: Round, order, place: int) -> None:
                 on_click=review_state.act,
                 args=(session.id, Revealed(round=of.id)),
             )
+
+
+def _turn_to(of: Round) -> None:
+    st.session_state["look_round"] = of.id
 
 
 def _turn(of: Round, place: int) -> None:

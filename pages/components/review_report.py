@@ -23,6 +23,12 @@ _MARKS = {"ok": "✓", "differs": "✗", "not possible": "–"}  # of a check's 
 
 def show_report(session: ReviewSession) -> None:
     """What was found in short, and the files to take away."""
+    if not review_state.finished_looking(session, (one.id for one in session.rounds)):
+        st.warning(
+            "You have not finished looking at all pictures yet: report and bundle tell what they "
+            "are and what others have seen on them.",
+            icon=":material/visibility_off:",
+        )
     _summary(session)
     left, right = st.columns(2, gap="large")
     with left, st.container(border=True, height="stretch"):

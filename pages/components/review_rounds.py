@@ -125,6 +125,12 @@ def start_round(review_id: str, **what) -> None:
     )
 
 
+def being_made(review_id: str) -> bool:
+    """Whether pictures of a round of this session are being made."""
+    job = _find_job(review_id)
+    return job is not None and job.active
+
+
 def _find_job(review_id: str) -> JobView | None:
     """The last round in the making of this session."""
     for view in engine().views():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import streamlit as st
 
@@ -152,11 +153,14 @@ def _later(session: ReviewSession, of: Round, item: RoundItem) -> None:
     """A remark after the names are known, said to be one."""
     with st.popover("Add a remark", icon=":material/add_comment:"):
         key = f"later_{of.id}_{item.id}_{review_state.me()}"
+        before = of.later.get((item.id, review_state.me()))
+        said = before.said if before else Observed(round=of.id, item=item.id)
+        st.session_state.setdefault(key, said.text)  # a new one replaces it, so begin with it
         text = st.text_area("Seen later", key=key, max_chars=20_000)
         st.button(
             "Keep it",
             key=f"{key}_button",
-            disabled=not text.strip(),
+            disabled=text.strip() == said.text.strip(),
             on_click=review_state.act,
-            args=(session.id, Observed(round=of.id, item=item.id, text=text)),
+            args=(session.id, replace(said, text=text)),
         )

@@ -71,6 +71,9 @@ def _who(session: ReviewSession) -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
         options = [*session.reviewers, SOMEBODY_ELSE]
+        if name:  # known from another session
+            st.session_state.setdefault("review_who", SOMEBODY_ELSE)
+            st.session_state.setdefault("review_name", name)
         chosen = st.selectbox("Who are you?", options, index=None, key="review_who")
         new = chosen == SOMEBODY_ELSE
         text = st.text_input("Your name", key="review_name", max_chars=60) if new else chosen

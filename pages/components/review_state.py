@@ -6,6 +6,8 @@ is entered goes into the library at once; nothing of it lives in the browser's s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import streamlit as st
 
 from pages.components.shared import escaped, library, load_model, show_error, test_result
@@ -90,7 +92,16 @@ def classifier_of(session: ReviewSession) -> Classifier:
             f"{started.model_title} has other weights now than when this session was started: put "
             "the old file back, or start a new session"
         )
+    plans = (claim.current.said.plan for claim in session.claims)
+    classes = (*started.classes, *(i for plan in plans for i in (plan.target, *plan.rivals)))
+    if (last := max(classes, default=0)) >= classifier.num_classes:  # of an import, by hand
+        raise ReviewError(f"this session is about class {last}, which {classifier.title} has not")
     return classifier
+
+
+def finished_looking(session: ReviewSession, rounds: Iterable[str]) -> bool:
+    """Whether the reviewer may know what others have seen in these rounds."""
+    return all(me() in session.round(one).revealed for one in rounds)
 
 
 def results_of(session: ReviewSession) -> dict[str, TestResult]:

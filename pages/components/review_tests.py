@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import streamlit as st
 
 from pages.components import review_state
@@ -17,7 +15,14 @@ from protocore.models.classifier import Classifier
 from protocore.review.results import TestResult
 from protocore.review.session import Claim, ReviewSession, Test
 from protocore.studio.jobs import JobView
-from protocore.studio.review_tests import KIND, CohortImages, end_orphan, plan_text, submit_test
+from protocore.studio.review_tests import (
+    KIND,
+    CohortImages,
+    end_orphan,
+    plan_text,
+    stop_test,
+    submit_test,
+)
 
 REFRESH = 0.5  # seconds
 
@@ -103,6 +108,8 @@ def start_test(review_id: str, claim_id: str, images: CohortImages) -> None:
 def _running(session: ReviewSession, test: Test) -> None:
     job = _find_job(test.id)
     if job is None or not job.active:
+        if library().reviews.version(session.id) != session.version:
+            st.rerun()  # it has ended since this page began to be drawn
         st.warning(
             "This test is not being performed any more: the app was closed meanwhile.",
             icon=":material/power_off:",
@@ -117,7 +124,13 @@ def _running(session: ReviewSession, test: Test) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             _watch(job.id)
-        st.button("Stop", key="test_stop", icon=":material/stop:", on_click=_stop, args=(job.id,))
+        st.button(
+            "Stop",
+            key="test_stop",
+            icon=":material/stop:",
+            on_click=review_state.attempt,
+            args=(stop_test, engine(), library(), job.id, review_state.me()),
+        )
 
 
 def _find_job(test_id: str) -> JobView | None:
@@ -125,11 +138,6 @@ def _find_job(test_id: str) -> JobView | None:
         if view.kind == KIND and view.meta.get("test") == test_id:
             return view
     return None
-
-
-def _stop(job_id: str) -> None:
-    with suppress(JobError):  # it may have ended meanwhile
-        engine().stop(job_id)
 
 
 @st.fragment(run_every=REFRESH)

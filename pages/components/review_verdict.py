@@ -26,9 +26,13 @@ def show_evidence(session: ReviewSession, claim: Claim, results: dict[str, TestR
             f"By the rule: :{colour}-badge[{outcome.verdict}] · evidence: "
             f":{COLOURS.get(evidence.grade, 'red')}-badge[{evidence.grade}]"
         )
+        links = claim.current.said.links
+        open_ = review_state.finished_looking(session, (link.round for link in links))
         for criterion in evidence.criteria:
-            mark = _MARKS.get(criterion.holds, _UNKNOWN)
-            st.markdown(f"{mark} {escaped(criterion.found)}", help=escaped(criterion.rule))
+            shown = open_ or criterion.key == "test"
+            mark = _MARKS.get(criterion.holds, _UNKNOWN) if shown else _UNKNOWN
+            found = criterion.found if shown else "shown when you have finished looking"
+            st.markdown(f"{mark} {escaped(found)}", help=escaped(criterion.rule))
         st.caption(escaped(f"{evidence.grade}: {evidence.meaning}"))
         count = len(adjusted(session, results))
         if count > 1:

@@ -1,5 +1,7 @@
 """A small real checkpoint to drive the pages with, and clean shared objects."""
 
+import shutil
+
 import pytest
 import streamlit as st
 import torch
@@ -7,6 +9,7 @@ import torchvision
 
 from pages.components import shared
 from protocore.models.spec import ModelSpec
+from tests.pages import review_site
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
@@ -34,3 +37,18 @@ def clean_app(own_home):
     yield
     shared.engine().close()
     st.cache_resource.clear()
+
+
+@pytest.fixture(scope="session")
+def prepared_review(tmp_path_factory):
+    """Folder of a library with a review session, and the session's identifier."""
+    folder = tmp_path_factory.mktemp("prepared") / "home"
+    return folder, review_site.prepare(folder)
+
+
+@pytest.fixture
+def site(prepared_review, own_home, clean_app):
+    """The Bias Review page on a copy of the prepared library."""
+    folder, review = prepared_review
+    shutil.copytree(folder, own_home)
+    return review_site.Site(review)

@@ -1,0 +1,187 @@
+"""A review session to drive the Bias Review page with, and ways to look at the page."""
+
+import re
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import shared
+from protocore.demo.biases import claim_by_key
+from protocore.demo.network import CLASS_NAMES
+from protocore.models.pool import ModelPool
+from protocore.models.spec import ModelSpec
+from protocore.review import events as ev
+from protocore.review.plan import TestPlan
+from protocore.studio import review_rounds
+from protocore.studio.jobs import JobEngine
+from protocore.studio.library import Library
+from protocore.studio.review_rounds import RoundRequest, submit_round
+from tests.presets import shorten
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "pages" / "4_Bias_Review.py"
+PATIENCE = 60  # seconds
+GOWN, HAT = (CLASS_NAMES.index(name) for name in ("academic gown", "mortarboard"))
+CLAIM = "c1a1c1a1"
+# Pixels and the program of a component tell nothing, and hold any word there is.
+_SILENT = re.compile(r'base64,[A-Za-z0-9+/=]+|\b(js|css)_content: "(?:[^"\\]|\\.)*"')
+
+
+def prepare(folder: Path) -> str:
+    """A library with a session of Ada's and one blind round; returns the session's identifier.
+
+    The round: three gowns, two mortarboards, one Fourier baseline.
+    """
+    library, engine, pool = Library(folder), JobEngine(), ModelPool()
+    spec = ModelSpec.demo(device="cpu")
+    classifier = pool.get(spec)
+    started = ev.Started(
+        title="What is worn", model_link=spec.to_link(), model_title=classifier.title,
+        weight_hash=classifier.weight_hash, classes=(GOWN, HAT),
+    )  # fmt: skip
+    review = library.reviews.create("Ada", started)
+    request = RoundRequest(class_index=GOWN, distractor=HAT, distractor_seeds=(0, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        patch.setattr(review_rounds.secrets, "randbelow", lambda below: 7)  # the order
+        view = engine.wait(submit_round(engine, library, pool, review, "Ada", request), PATIENCE)
+    assert view.status == "done", view.error
+    engine.close()
+    library.close()
+    return review
+
+
+class Site:
+    """The page on a library with the prepared session."""
+
+    def __init__(self, review: str) -> None:
+        self.review = review
+
+    @property
+    def session(self):
+        """What another process sees of the session now."""
+        library = Library(shared.library().folder)
+        try:
+            return library.reviews.session(self.review)
+        finally:
+            library.close()
+
+    @property
+    def round(self):
+        return self.session.rounds[0]
+
+    def act(self, author, *actions):
+        """Somebody does something elsewhere."""
+        shared.library().reviews.append(self.review, author, *actions)
+
+    def open(self, name="", step="", **link):
+        """A fresh browser session of a reviewer; one who is new has joined."""
+        if name and name not in self.session.reviewers:
+            self.act(name, ev.Joined())
+        return open_page(name, session=self.review, **({"step": step} if step else {}), **link)
+
+    def claim(self, key="gown-skin", claim=CLAIM, author="Ada", **changes):
+        """Enter a claim about the demo world, written by somebody elsewhere."""
+        known = claim_by_key(key)
+        values = {
+            "claim": claim, "base": 0, "statement": f"About {key}", "cohort_a": "light",
+            "cohort_b": "dark", "known": key,
+            "plan": TestPlan(target=known.class_index, measure="logit", paired=True),
+        }  # fmt: skip
+        self.act(author, ev.Claimed(**values | changes))
+
+    def observe(self, author, item, text="", **changes):
+        """Somebody writes about a picture elsewhere."""
+        self.act(author, ev.Observed(round=self.round.id, item=item.id, text=text, **changes))
+
+    def reveal(self, *authors):
+        """These have finished looking."""
+        for author in authors:
+            self.act(author, ev.Revealed(round=self.round.id))
+
+
+def open_page(name="", **link):
+    """A fresh browser session."""
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
+    for key, value in link.items():
+        app.query_params[key] = value
+    if name:
+        app.session_state["review_me"] = name
+    return checked(app.run())
+
+
+def restart():
+    """As if the app had been ended and started again on the same folder."""
+    import streamlit as st
+
+    shared.engine().close()
+    shared.library().close()
+    st.cache_resource.clear()
+
+
+def checked(app):
+    assert not app.exception, app.exception[0].stack_trace
+    return app
+
+
+def press(app, key):
+    button = app.button(key=key)
+    assert not button.disabled, f"{key} is disabled"
+    return checked(button.click().run())
+
+
+def enter(app, key, value):
+    """Set the field with this key, whatever it is, and leave it."""
+    return checked(app.main.get_by_key(key).set_value(value).run())
+
+
+def step(app, name):
+    return enter(app, "review_step", name)
+
+
+def settled(app):
+    """Run until no background work is left that the page waits for."""
+    for _ in range(20):
+        active = [job for job in shared.engine().views() if job.active]
+        for job in active:
+            shared.engine().wait(job.id, timeout=PATIENCE)
+        checked(app.run())
+        if not active:
+            return app
+    raise AssertionError("the page did not settle")
+
+
+def texts(app):
+    """What stands on the page, without the backslashes that keep Markdown from reading it."""
+    kinds = (app.markdown, app.info, app.error, app.caption, app.warning, app.success)
+    return "\n".join(block.value for kind in kinds for block in kind).replace("\\", "")
+
+
+def everything(app, *, but=()):
+    """All that the browser is told: every element's message, without pixels and programs.
+
+    `but` are labels of expanders to leave out.
+    """
+    found = []
+
+    def walk(node):
+        if getattr(node, "type", "") == "expander" and node.label in but:
+            return
+        children = getattr(node, "children", None)
+        if children is None:
+            found.append(_SILENT.sub("", str(node.proto)))
+            return
+        if node.proto is not None:
+            found.append(_SILENT.sub("", str(node.proto)))
+        for child in children.values():
+            walk(child)
+
+    walk(app.main)
+    walk(app.sidebar)
+    return "\n".join(found)
+
+
+def keys(app, start):
+    """Keys of the elements that begin so."""
+    return [key for node in app.main if (key := getattr(node, "key", None) or "").startswith(start)]
