@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchvision.datasets import Imagenette
-
 from protocore.errors import NaturalReferenceError
 from protocore.models.classifier import Classifier
 
@@ -116,5 +114,6 @@ def _plain(name: str) -> str:
 
 
 def _known_wordnet_names() -> dict[str, str]:
-    # torchvision's only table of WordNet ids.
+    from torchvision.datasets import Imagenette  # its only table of WordNet ids; slow to import
+
     return {wnid: ", ".join(names) for wnid, names in Imagenette._WNID_TO_CLASS.items()}
