@@ -89,6 +89,12 @@ def show_error(message: str) -> None:
     st.error(escaped(text[:1].upper() + text[1:]), icon=":material/error:")
 
 
+# Streamlit makes icons of these even where the colon is escaped.
+_ICON = re.compile(r":(?=material/|streamlit:)")
+_JOINER = "\u2060"  # takes no room
+
+
 def escaped(text: str) -> str:
     """Text of users or files, so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=])", r"\\\1", text)
+    apart = _ICON.sub(f":{_JOINER}", text)
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])", r"\\\1", apart)

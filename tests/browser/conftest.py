@@ -94,14 +94,26 @@ class Server:
                 self._process.wait()
             self._process = None
 
+    def kill(self) -> None:
+        """End it with SIGKILL, as a crash or a power cut would: nothing is told to it before."""
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
 
 @pytest.fixture
-def server(tmp_path, browser):
-    """The app on an empty home folder; `server.url` is its address."""
+def server_at_rest(tmp_path, browser):
+    """The app on a home folder that does not exist yet, not started yet; stopped at the end."""
     server = Server(tmp_path / "home")
-    server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def server(server_at_rest):
+    """The app on an empty home folder; `server.url` is its address."""
+    server_at_rest.start()
+    return server_at_rest
 
 
 @pytest.fixture

@@ -1,0 +1,248 @@
+"""Bias Review in a real browser: nothing entered is lost, two at once stay blind, no note acts."""
+
+import re
+import time
+
+import pytest
+
+from protocore.compare.edits import Box
+from protocore.review import events as ev
+from protocore.review.plan import TestPlan
+from protocore.studio.library import Library
+from tests.browser.conftest import PATIENCE, settle
+from tests.pages.review_site import CLAIM, prepare
+
+pytestmark = pytest.mark.browser
+
+TEXT = ".st-key-review_autosave_box textarea"
+BOARD = ".st-key-review_marker canvas[data-item=before]"
+HOSTILE = (
+    "<script>window.hurt=1</script><img src=x onerror='window.hurt=1'> "
+    "[go](javascript:window.hurt=1) ![p](http://127.0.0.1:9/x.png) $x^2$ :rainbow[r] "
+    ":material/home: :smile: `c` **b** &lt;i&gt; :streamlit:"
+)
+
+JOINER = "\u2060"  # keeps Streamlit from making icons of words; it takes no room
+
+
+@pytest.fixture
+def site(server_at_rest):
+    """A server on a library with a session of Ada's with one round, and what it holds now."""
+    site = Site(server_at_rest, prepare(server_at_rest.home))
+    server_at_rest.start()
+    yield site
+    site.library.close()
+
+
+class Site:
+    """The session as another process sees and changes it."""
+
+    def __init__(self, server, review):
+        self.server, self.review = server, review
+        self.library = Library(server.home)
+
+    @property
+    def session(self):
+        return self.library.reviews.session(self.review)
+
+    @property
+    def round(self):
+        return self.session.rounds[0]
+
+    def said(self, author):
+        """What the author has written blind, by picture."""
+        return {item: one.said for (item, who), one in self.round.blind.items() if who == author}
+
+    def until(self, condition, what):
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not condition():
+            assert time.monotonic() < deadline, f"never happened: {what}"
+            time.sleep(0.05)
+
+    def visit(self, page, name="", **link):
+        query = "&".join(
+            f"{key}={value}" for key, value in {"session": self.review, **link}.items()
+        )
+        page.goto(f"{self.server.url}/Bias_Review?{query}")
+        settle(page)
+        if name:
+            self.join(page, name)
+
+    def join(self, page, name):
+        """Say who one is."""
+        known = name in self.session.reviewers
+        page.get_by_role("combobox", name=re.compile("Who are you")).click()
+        choice = name if known else "somebody else"
+        page.get_by_role("option").filter(has_text=choice).first.click()
+        settle(page)
+        if not known:
+            field = page.locator(".st-key-review_name input")
+            field.fill(name)
+            field.press("Enter")
+            settle(page)
+        page.locator(".st-key-review_join button").click()
+        page.get_by_text(f"You are {name}").wait_for()
+        settle(page)
+
+
+def type_observation(page, text):
+    """Type without leaving the field."""
+    area = page.locator(TEXT)
+    area.click()
+    area.press_sequentially(text, delay=5)
+
+
+def draw_box(page, left, top, right, bottom):
+    """Shares of the picture."""
+    board = page.locator(BOARD)
+    board.scroll_into_view_if_needed()
+    box = board.bounding_box()
+    at = lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])  # noqa: E731
+    page.mouse.move(*at(left, top))
+    page.mouse.down()
+    page.mouse.move(*at(right, bottom), steps=5)
+    page.mouse.up()
+
+
+def add_tag(page, tag):
+    field = page.locator("[class*=st-key-look_tags] input")
+    field.click()
+    field.press_sequentially(tag, delay=5)
+    page.keyboard.press("Enter")
+
+
+def finish_looking(page):
+    page.locator("[class*=st-key-look_names] button").first.click()
+    page.locator("[class*=st-key-look_reveal] button").click()
+    page.get_by_text("seed 0").first.wait_for()
+    settle(page)
+
+
+def test_what_was_typed_and_drawn_outlives_the_server(site, page):
+    site.visit(page, "Ada")
+    first = site.round.order_for("Ada")[0].id
+    type_observation(page, "a pale patch above the cloth")
+    site.until(
+        lambda: (
+            site.said("Ada").get(first, ev.Observed(round="0" * 8, item="0" * 8)).text
+            == "a pale patch above the cloth"
+        ),
+        "the text is kept while one types",
+    )
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA", "the field was not left"
+    type_observation(page, "!")
+    site.until(lambda: site.said("Ada")[first].text.endswith("cloth!"), "typing goes on")
+    settle(page)
+    draw_box(page, 0.25, 0.2, 0.75, 0.6)
+    site.until(lambda: site.said("Ada")[first].regions, "the box is kept")
+    settle(page)
+    add_tag(page, "pale face")
+    site.until(lambda: site.said("Ada")[first].tags == ("pale face",), "the tag is kept")
+    version = site.session.version
+    site.server.kill()
+    site.server.start()
+    page.reload()
+    settle(page)
+    site.join(page, "Ada")
+    assert page.locator(TEXT).input_value() == "a pale patch above the cloth!"
+    assert page.get_by_text("1 described").count() == 1
+    assert "pale face" in page.locator("[class*=st-key-look_tags]").inner_text()
+    (box,) = site.said("Ada")[first].regions
+    assert isinstance(box, Box)
+    found = (box.left, box.top, box.right, box.bottom)
+    assert found == pytest.approx((0.25, 0.2, 0.75, 0.6), abs=0.02)
+    assert site.session.version == version, "coming back changes nothing"
+    draw_box(page, 0.1, 0.7, 0.3, 0.9)
+    site.until(lambda: len(site.said("Ada")[first].regions) == 2, "the old box is drawn on")
+
+
+def test_two_look_at_once_each_alone_then_both_see_both(site, page, browser):
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(PATIENCE)
+    pages = {"Ada": page, "Ben": context.new_page()}
+    for name, one in pages.items():
+        site.visit(one, name)
+    for name, one in pages.items():
+        type_observation(one, f"{name} was here")
+        draw_box(one, 0.2, 0.2, 0.6, 0.6)
+    for name, one in pages.items():
+        first = site.round.order_for(name)[0].id
+        site.until(lambda name=name, first=first: first in site.said(name), "kept")
+        site.until(
+            lambda name=name, first=first: (
+                site.said(name)[first].text == f"{name} was here" and site.said(name)[first].regions
+            ),
+            "text and box are kept",
+        )
+        add_tag(one, "face")
+        site.until(lambda name=name, first=first: site.said(name)[first].tags, "the tag is kept")
+    for name, one in pages.items():
+        settle(one)
+        other = {"Ada": "Ben", "Ben": "Ada"}[name]
+        assert one.locator(TEXT).input_value() == f"{name} was here"
+        assert f"{other} was here" not in one.content()
+        assert "academic gown · seed" not in one.content()
+    for item in site.round.items:  # the same word on every picture, so that agreement is whole
+        for name in pages:
+            said = site.said(name).get(item.id) or ev.Observed(round=site.round.id, item=item.id)
+            values = {"round": said.round, "item": said.item, "text": said.text}
+            tags = ("face",) if item.role == "target" else ("hat",)
+            site.library.reviews.append(
+                site.review, name, ev.Observed(**values, tags=tags, regions=said.regions)
+            )
+    finish_looking(pages["Ada"])
+    assert "Ben was here" not in pages["Ada"].content()
+    finish_looking(pages["Ben"])
+    pages["Ada"].get_by_role("button", name="Show it").click()
+    for one in pages.values():
+        one.get_by_text("Ben was here").first.wait_for()
+        one.get_by_text("Ada was here").first.wait_for()
+        figures = dict(
+            zip(
+                one.get_by_test_id("stMetricLabel").all_inner_texts(),
+                one.get_by_test_id("stMetricValue").all_inner_texts(),
+                strict=True,
+            )
+        )
+        assert figures["Shared tags"] == "100%" and figures["Cohen's kappa"] == "1.00"
+    assert set(site.round.revealed) == {"Ada", "Ben"}
+    context.close()
+
+
+def test_hostile_texts_are_shown_and_do_nothing(site, page):
+    append = site.library.reviews.append
+    item = site.round.items[0]
+    bad = "<b>Eve</b> $x$"
+    append(
+        site.review, bad,
+        ev.Renamed(title=HOSTILE[:200]),
+        ev.Observed(round=site.round.id, item=item.id, text=HOSTILE, tags=("<script>", "$x$")),
+        ev.Revealed(round=site.round.id),
+        ev.Claimed(
+            claim=CLAIM, base=0, statement=HOSTILE, cohort_a=HOSTILE, cohort_b=HOSTILE,
+            why=HOSTILE, plan=TestPlan(target=0),
+        ),
+        ev.Noted(text=HOSTILE),
+    )  # fmt: skip
+    append(site.review, "Ada", ev.Revealed(round=site.round.id))
+    trouble = []
+    page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("console", lambda line: is_trouble(line) and trouble.append((line.text, line.location)))
+    page.on("request", lambda asked: "127.0.0.1:9" in asked.url and trouble.append(asked.url))
+    site.visit(page, "Ada", step="Look")
+    for step, shown in (("Look", True), ("Claims", True), ("Tests", True), ("Log", False)):
+        page.get_by_role("radio", name=step).click()
+        settle(page)
+        if shown:
+            text = page.get_by_test_id("stMain").inner_text().replace(JOINER, "")
+            assert HOSTILE in text, f"{step}: {text[:3000]}"
+        assert page.evaluate("window.hurt") is None, step
+        links = page.eval_on_selector_all("a", "all => all.map(one => one.href)")
+        assert not [link for link in links if link.startswith("javascript:")]
+    assert not trouble
+
+
+def is_trouble(line):
+    """A deep link makes Streamlit look for its own files beside the page first, in vain."""
+    return line.type == "error" and "/Bias_Review/_stcore/" not in line.location["url"]
