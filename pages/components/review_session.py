@@ -124,14 +124,17 @@ def _likely_step(session: ReviewSession) -> str:
 
 
 def follow(session: ReviewSession, step: str) -> None:
-    """Draw the page again when another reviewer has done something; only say so while one looks."""
+    """Draw the page again when another reviewer has done something; only say so while one writes.
+
+    A claim of somebody else's would fold up the form in which one is writing.
+    """
     version, review_id = session.version, session.id
 
     @st.fragment(run_every=FOLLOW)
     def watch() -> None:
         if library().reviews.version(review_id) == version:
             return
-        if step != "Look":
+        if step not in ("Look", "Claims"):
             st.rerun()
         st.caption(":material/sync: Somebody has added to this session since you loaded it.")
         if st.button("Show it", key="review_refresh", icon=":material/refresh:"):

@@ -154,6 +154,18 @@ def test_what_was_typed_and_drawn_outlives_the_server(site, page):
     assert site.session.version == version, "coming back changes nothing"
     draw_box(page, 0.1, 0.7, 0.3, 0.9)
     site.until(lambda: len(site.said("Ada")[first].regions) == 2, "the old box is drawn on")
+    settle(page)
+    type_observation(page, " At once!")  # and on to the next, before anything is kept by itself
+    page.locator("[class*=st-key-look_next] button").click()
+    page.get_by_text("Picture 2 of 6").wait_for()
+    settle(page)
+    assert page.locator(TEXT).input_value() == ""
+    site.until(lambda: site.said("Ada")[first].text.endswith("At once!"), "it is kept")
+    type_observation(page, "the second")
+    second = site.round.order_for("Ada")[1].id
+    site.until(lambda: second in site.said("Ada"), "the second is kept by itself")
+    assert site.said("Ada")[second].text == "the second"
+    assert len(site.said("Ada")[first].regions) == 2
 
 
 def test_two_look_at_once_each_alone_then_both_see_both(site, page, browser):

@@ -2,15 +2,18 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
 from pages.components import review_guide, shared
 from pages.components.review_look import _large
 from protocore.compare.edits import Box, shape_to_dict
+from protocore.demo.biases import claim_by_key
 from protocore.demo.network import CLASS_NAMES
 from protocore.models.spec import ModelSpec
 from protocore.review import events as ev
+from protocore.review.plan import TestPlan
 from protocore.review.results import claim_outcome
 from protocore.studio.library import Library
 from tests.pages.review_site import (
@@ -513,3 +516,41 @@ def test_the_case_study_does_not_make_the_pictures_twice(monkeypatch):
     go_on.set()
     settled(app)
     assert shared.library().reviews.session(review).rounds == ()
+
+
+def test_the_case_study_offers_its_tests_again_when_one_has_failed(site):
+    started = site.session.started
+    library = shared.library()
+    guided = replace(started, guide=review_guide.GUIDE)
+    review = library.reviews.create("Ada", guided)
+    of = library.reviews.session(site.review).rounds[0]
+    opened = ev.RoundOpened(
+        round=of.id, class_index=of.class_index, class_label=of.class_label, items=of.items, seed=1
+    )
+    library.reviews.append(review, "Ada", opened, ev.Revealed(round=of.id))
+    app = open_page("Ada", session=review, step="Claims")
+    for key in review_guide.CLAIMS:
+        known = claim_by_key(key)
+        plan = TestPlan(target=known.class_index, measure="logit", paired=True)
+        identifier = f"c{review_guide.CLAIMS.index(key)}" * 4
+        library.reviews.append(
+            review, "Ada",
+            ev.Claimed(
+                claim=identifier, base=0, statement=key, plan=plan, cohort_a="a", cohort_b="b",
+                known=key,
+            ),
+            ev.TestStarted(
+                test=f"e{identifier[1]}" * 4, claim=identifier, plan=plan, source_a="a",
+                source_b="b",
+            ),
+            ev.TestFailed(test=f"e{identifier[1]}" * 4, error="the disk is full"),
+        )  # fmt: skip
+    checked(app.run())
+    assert "**5 · Test them**" in texts(app)
+    go_on = threading.Event()
+    shared.engine().submit(kind="x", title="x", device="cpu", work=lambda control: go_on.wait(30))
+    press(app, "guide_do")
+    assert "**6 · Decide**" in texts(app)
+    session = library.reviews.session(review)
+    assert [test.status for test in session.tests] == ["failed"] * 3 + ["running"] * 3
+    go_on.set()
