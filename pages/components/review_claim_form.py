@@ -47,6 +47,22 @@ def claim_form(session: ReviewSession, classifier: Classifier, claim: Claim | No
         placeholder="The model recognises academic gowns better on people with light skin.",
         **keep,
     )  # fmt: skip
+    _cohorts(classifier, key, keep)
+    _prediction(session, key, keep)
+    _links_control(session, key)
+    st.text_area("Why", key=f"claim_why_{key}", height=80, max_chars=20_000, **keep)
+    st.button(
+        "Keep this version" if claim else "Write down the claim",
+        key=f"claim_save_{key}",
+        type="primary",
+        icon=":material/save:",
+        on_click=_save,
+        args=(session, key, claim),
+    )
+
+
+def _cohorts(classifier: Classifier, key: str, keep: dict) -> None:
+    """Which class, which classes it may be taken for, and on which two groups of images."""
     options = range(classifier.num_classes)
     columns = st.columns(2)
     columns[0].selectbox(
@@ -60,6 +76,10 @@ def claim_form(session: ReviewSession, classifier: Classifier, claim: Claim | No
     columns = st.columns(2)
     columns[0].text_input("Cohort A", key=f"claim_a_{key}", max_chars=300, **keep)
     columns[1].text_input("Cohort B", key=f"claim_b_{key}", max_chars=300, **keep)
+
+
+def _prediction(session: ReviewSession, key: str, keep: dict) -> None:
+    """What is to differ, in which direction and by how much."""
     columns = st.columns([3, 1, 1, 1], vertical_alignment="bottom")
     measure = columns[0].selectbox(
         "What is predicted to differ", MEASURES, format_func=MEASURE_TEXTS.get,
@@ -83,16 +103,6 @@ def claim_form(session: ReviewSession, classifier: Classifier, claim: Claim | No
         help="The images of A and B belong together in pairs, which differ in one thing only.",
         **keep,
     )  # fmt: skip
-    _links_control(session, key)
-    st.text_area("Why", key=f"claim_why_{key}", height=80, max_chars=20_000, **keep)
-    st.button(
-        "Keep this version" if claim else "Write down the claim",
-        key=f"claim_save_{key}",
-        type="primary",
-        icon=":material/save:",
-        on_click=_save,
-        args=(session, key, claim),
-    )
 
 
 def _defaults(session: ReviewSession, key: str, claim: Claim | None) -> None:

@@ -48,26 +48,31 @@ def show_report(session: ReviewSession) -> None:
             on_click="ignore",
         )
     with right, st.container(border=True, height="stretch"):
-        st.markdown("**:material/inventory_2: Bundle**")
-        st.caption(
-            "The whole session for a colleague: it can be imported elsewhere, the report rebuilt "
-            "from it, and every prototype made again and compared."
-        )
-        with st.container(horizontal=True):
-            st.download_button(
-                "Download the bundle",
-                data=lambda: export_review_to_cache(library(), session.id).read_bytes(),
-                file_name=report_name(session).replace(".html", REVIEW_SUFFIX),
-                mime="application/zip",
-                key="review_bundle",
-                icon=":material/download:",
-                on_click="ignore",
-            )
-            wanted = st.button("Verify it now", key="review_verify", icon=":material/verified:")
+        wanted = _bundle(session)
     if wanted:
         st.session_state["review_verify_of"] = (session.id, session.version)
     if st.session_state.get("review_verify_of") == (session.id, session.version):
         _verification(session)
+
+
+def _bundle(session: ReviewSession) -> bool:
+    """The bundle to take away; returns whether it shall be verified now."""
+    st.markdown("**:material/inventory_2: Bundle**")
+    st.caption(
+        "The whole session for a colleague: it can be imported elsewhere, the report rebuilt "
+        "from it, and every prototype made again and compared."
+    )
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download the bundle",
+            data=lambda: export_review_to_cache(library(), session.id).read_bytes(),
+            file_name=report_name(session).replace(".html", REVIEW_SUFFIX),
+            mime="application/zip",
+            key="review_bundle",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        return st.button("Verify it now", key="review_verify", icon=":material/verified:")
 
 
 def _summary(session: ReviewSession) -> None:
