@@ -11,6 +11,7 @@ import sys
 
 from protocore import __version__
 from protocore.errors import ProtocoreError
+from protocore.models import devices
 
 # Each package registers its own commands; imported here so that `import protocore` stays light.
 COMMANDS = (
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         importlib.import_module(name).register(subparsers)
     args = parser.parse_args(arguments)
     try:
+        devices.apply_thread_limit()
         return args.run(args)
     except ProtocoreError as error:
         print(f"error: {error}", file=sys.stderr)

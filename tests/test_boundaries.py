@@ -86,9 +86,8 @@ def test_figures_see_arrays_only_and_the_library_no_streamlit():
 
 
 def test_pages_leave_tensors_to_the_library():
-    """All but the one that sets up the process and says how many threads it may use."""
     pages = {ROOT / "app.py", *(ROOT / "pages").rglob("*.py")}
-    for path in pages - {ROOT / "pages/components/shared.py"}:
+    for path in pages:
         assert not {name.split(".")[0] for name in imports(path)} & {"torch", "torchvision"}, path
 
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import streamlit as st
-import torch
 from PIL import Image
 
 from protocore.demo.world import contact_sheet
 from protocore.errors import ProtocoreError
 from protocore.models.classifier import Classifier
+from protocore.models.devices import apply_thread_limit
 from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
 from protocore.studio.jobs import JobEngine
@@ -29,9 +29,8 @@ if TYPE_CHECKING:  # loaded when it is asked for: a first start waits a second l
 
 @st.cache_resource(show_spinner=False)
 def engine() -> JobEngine:
-    """The background jobs of all sessions."""
-    if threads := os.environ.get("PROTOCORE_THREADS"):
-        torch.set_num_threads(max(1, int(threads)))
+    """The background jobs of all sessions; raises SettingsError for a bad PROTOCORE_THREADS."""
+    apply_thread_limit()
     return JobEngine()
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
-from protocore.errors import ModelError
+from protocore.errors import ModelError, SettingsError
+
+THREADS_VARIABLE = "PROTOCORE_THREADS"
 
 
 def available_devices() -> tuple[str, ...]:
@@ -31,3 +35,17 @@ def find_device(name: str) -> str:
             f"there is no device {name!r} on this machine; available are {', '.join(available)}"
         )
     return wanted
+
+
+def apply_thread_limit() -> None:
+    """Let arithmetic use as many threads as PROTOCORE_THREADS says; all cores where it is not set.
+
+    For the start of a program: it holds for the whole process. Raises SettingsError for a value
+    that is no number of threads.
+    """
+    text = os.environ.get(THREADS_VARIABLE, "").strip()
+    if not text:
+        return
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise SettingsError(f"{THREADS_VARIABLE} must be a number from 1 to 1024, got {text!r}")
+    torch.set_num_threads(int(text))

@@ -1,7 +1,13 @@
 import pytest
+import torch
 
-from protocore.errors import ModelError
-from protocore.models.devices import available_devices, default_device, find_device
+from protocore.errors import ModelError, SettingsError
+from protocore.models.devices import (
+    apply_thread_limit,
+    available_devices,
+    default_device,
+    find_device,
+)
 
 
 def test_the_processor_is_always_there_and_last():
@@ -24,3 +30,22 @@ def test_an_absent_device_is_explained(monkeypatch):
     with pytest.raises(ModelError) as error:
         find_device("cuda:1")
     assert str(error.value) == ("there is no device 'cuda:1' on this machine; available are cpu")
+
+
+def test_the_environment_limits_threads(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.delenv("PROTOCORE_THREADS", raising=False)
+    apply_thread_limit()
+    assert asked == []
+    monkeypatch.setenv("PROTOCORE_THREADS", " 2 ")
+    apply_thread_limit()
+    assert asked == [2]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "99999"])
+def test_a_number_of_threads_that_cannot_be_is_explained(monkeypatch, text):
+    monkeypatch.setenv("PROTOCORE_THREADS", text)
+    with pytest.raises(SettingsError) as error:
+        apply_thread_limit()
+    assert str(error.value) == f"PROTOCORE_THREADS must be a number from 1 to 1024, got {text!r}"
