@@ -478,6 +478,19 @@ def test_report_and_bundle_to_take_away(site, judged, monkeypatch, tmp_path):
     elsewhere.close()
 
 
+def test_verifying_makes_everything_again(site, judged):
+    app = step(judged, "Report")
+    press(app, "review_verify")
+    settled(app)
+    assert re.search(r"Verified: [1-9][0-9]* ok, 0 differs", texts(app)), texts(app)
+    rows = app.dataframe[1].value
+    assert set(rows["Result"]) <= {"ok", "not possible"}
+    seen = [one for one in rows["Check"] if one.endswith("what the model sees")]
+    assert len(seen) == len(site.round.items)
+    site.act("Ben", ev.Noted(text="x"))
+    assert "Verified" not in texts(checked(app.run())), "that was another state"
+
+
 def test_the_page_imports_what_it_exports(site, judged):
     content = export_review_to_cache(shared.library(), site.review).read_bytes()
     shared.library().reviews.delete([site.review])
