@@ -81,6 +81,28 @@ def _controls(session: ReviewSession, classifier: Classifier) -> None:
         key="round_distractor",
         help="Pictures of another class among them: what is marked there too is not special.",
     )
+    what = {
+        "class_index": own,
+        "distractor": None if distractor == NONE else distractor,
+        **_picture_controls(classifier),
+    }
+    st.button(
+        "Make the pictures",
+        key="round_start",
+        type="primary",
+        icon=":material/auto_awesome:",
+        disabled=distractor == own,
+        on_click=start_round,
+        args=(session.id,),
+        kwargs=what,
+    )
+    if distractor == own:
+        st.caption("The distractor must be another class.")
+
+
+def _picture_controls(classifier: Classifier) -> dict:
+    """How many pictures of each kind, and how they are made."""
+    state = st.session_state
     columns = st.columns(3)
     seeds = columns[0].slider("Seeds of the class", 1, 10, 3, key="round_seeds")
     others = columns[1].slider("Pictures of the distractor", 1, 6, 2, key="round_others")
@@ -95,25 +117,12 @@ def _controls(session: ReviewSession, classifier: Classifier) -> None:
         key="round_baseline",
         help="By the method that the paper compares with: a different look of the same class.",
     )
-    st.button(
-        "Make the pictures",
-        key="round_start",
-        type="primary",
-        icon=":material/auto_awesome:",
-        disabled=distractor == own,
-        on_click=start_round,
-        args=(session.id,),
-        kwargs={
-            "class_index": own,
-            "seeds": tuple(range(seeds)),
-            "distractor": None if distractor == NONE else distractor,
-            "distractor_seeds": tuple(range(others)),
-            "baseline": baseline,
-            "preset": preset,
-        },
-    )
-    if distractor == own:
-        st.caption("The distractor must be another class.")
+    return {
+        "seeds": tuple(range(seeds)),
+        "distractor_seeds": tuple(range(others)),
+        "baseline": baseline,
+        "preset": preset,
+    }
 
 
 def start_round(review_id: str, **what) -> None:

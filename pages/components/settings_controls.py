@@ -115,6 +115,26 @@ def _main_controls() -> dict:
         disabled=not weight,
         **KEEP,
     )
+    transforms = _transform_controls()
+    steps = st.number_input(
+        "Steps :gray[· paper 512]",
+        1,
+        100_000,
+        step=64,
+        key="steps",
+        help="How long the image is optimised. More: stronger and more detailed.",
+        **KEEP,
+    )
+    return {
+        "hf_weight": weight,
+        "hf_weight_end": weight_end if weight else None,
+        **transforms,
+        "steps": int(steps),
+    }
+
+
+def _transform_controls() -> dict:
+    """How the views of each step are moved."""
     scale = st.slider(
         "Scale :gray[· paper 0.7–1.3]",
         0.3,
@@ -151,28 +171,15 @@ def _main_controls() -> dict:
         help="Views averaged in each step. More: cleaner and steadier, and slower in proportion.",
         **KEEP,
     )
-    steps = st.number_input(
-        "Steps :gray[· paper 512]",
-        1,
-        100_000,
-        step=64,
-        key="steps",
-        help="How long the image is optimised. More: stronger and more detailed.",
-        **KEEP,
-    )
     return {
-        "hf_weight": weight,
-        "hf_weight_end": weight_end if weight else None,
         "scale": tuple(scale),
         "rotation": float(rotation),
         "translation": (translation, translation),
         "transforms_per_step": transforms,
-        "steps": int(steps),
     }
 
 
 def _advanced_controls(running: bool) -> dict:
-    fixed = {"disabled": running, **KEEP}
     rate = st.number_input(
         "Learning rate :gray[· paper 0.05]",
         0.001,
@@ -192,6 +199,24 @@ def _advanced_controls(running: bool) -> dict:
         help="Shows the average of about the last so many images: removes flicker and grain.",
         **KEEP,
     )
+    fill = st.selectbox(
+        "Fill outside the moved image",
+        FILLS,
+        key="fill",
+        help="What a view shows beyond the border; it tints the background.",
+        **KEEP,
+    )
+    return {
+        "learning_rate": rate,
+        "averaging": int(averaging),
+        "fill": fill,
+        **_smoothing_controls(),
+        **_fixed_controls({"disabled": running, **KEEP}),
+    }
+
+
+def _smoothing_controls() -> dict:
+    """What the high-frequency loss is, and how its weight rises."""
     floor = st.slider(
         "Probability floor :gray[· paper 0]",
         0.0,
@@ -235,13 +260,17 @@ def _advanced_controls(running: bool) -> dict:
         "photographs.",
         **KEEP,
     )
-    fill = st.selectbox(
-        "Fill outside the moved image",
-        FILLS,
-        key="fill",
-        help="What a view shows beyond the border; it tints the background.",
-        **KEEP,
-    )
+    return {
+        "probability_floor": floor,
+        "hf_rise": rise,
+        "hf_unit": unit,
+        "hf_penalty": penalty,
+        "hf_colour": float(colour),
+    }
+
+
+def _fixed_controls(fixed: dict) -> dict:
+    """What cannot change while a run goes on."""
     baseline = st.number_input(
         "Baseline steps (stage 1, L_pv)",
         0,
@@ -274,14 +303,6 @@ def _advanced_controls(running: bool) -> dict:
         **fixed,
     )
     return {
-        "learning_rate": rate,
-        "averaging": int(averaging),
-        "probability_floor": floor,
-        "hf_rise": rise,
-        "hf_unit": unit,
-        "hf_penalty": penalty,
-        "hf_colour": float(colour),
-        "fill": fill,
         "baseline_steps": int(baseline),
         "image_size": size,
         "parametrisation": parametrisation,

@@ -38,7 +38,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from protocore.models.acceleration import FastNetwork
 from protocore.models.classifier import Classifier
-from tests.benchmarks.live_view import show_browser, show_live_view
 from tests.benchmarks.generation_variants import (
     SIZE,
     Clock,
@@ -95,9 +94,13 @@ def main() -> None:
         show_memory(name, args.threads)
         show_passes(module, args.rounds)
         print()
-    show_live_view(args.models[0], min(args.rounds, 5), seconds=3 if args.quick else 10)
+    # In a process of its own: this one's main thread has computed, see live_view.in_thread.
+    command = [sys.executable, str(ROOT / "tests/benchmarks/live_view.py")]
+    command += ["--model", args.models[0], "--threads", str(args.threads)]
+    command += ["--rounds", "3" if args.quick else "5"]
+    subprocess.run(command, check=True)
     if args.browser:
-        show_browser(rounds=3, seconds=10, threads=args.threads)
+        subprocess.run([*command, "--browser"], check=True)
 
 
 def in_turns(variants: dict[str, Steps], steps: int, rounds: int) -> dict[str, list[float]]:
