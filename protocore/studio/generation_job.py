@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # loaded when it is asked for: it brings torchvision along, t
     )
 
 LIVE_INTERVAL = 0.2  # seconds between two views at least
-LIVE_SHARE = 0.02  # of the time may go into making views; the page costs as much again
+LIVE_SHARE = 0.03  # of the time may go into making views; the page costs as much again
 LIVE_QUALITY = 80  # JPEG
 LIVE_CURVE_POINTS = 200  # per curve; a screen shows no more
 KIND = "generation"
