@@ -36,10 +36,10 @@ class Sink:
 
 @pytest.mark.parametrize(
     ("image_cost", "top_cost", "most"),
-    [(0.002, 0.01, 5.0), (0.05, 0.0, 1.0), (0.002, 0.3, 5.0), (0.5, 2.0, 0.2)],
+    [(0.002, 0.01, 5.0), (0.05, 0.0, 1.0), (0.002, 0.3, 5.0), (0.5, 2.0, 0.1)],
 )
 def test_views_take_a_bounded_share_of_the_time(monkeypatch, image_cost, top_cost, most):
-    """Steps of 20 ms, for 100 s of a made-up clock: share of the time, and views per second."""
+    """Steps of 20 ms, for 600 s of a made-up clock: share of the time, and views per second."""
     clock, sink, spent = Clock(), Sink(), [0.0]
     classifier = tripwire_classifier()[0]
 
@@ -59,8 +59,8 @@ def test_views_take_a_bounded_share_of_the_time(monkeypatch, image_cost, top_cos
     recording = Recording(classifier=classifier, targets=TARGETS, settings=settings)
     views = generation_job._Views(recording=recording, clock=clock)
     snapshot = next(generate(classifier, TARGETS, settings))
-    while clock.now < 100:
+    while clock.now < 600:
         clock.now += 0.02
         views.maybe_publish(sink, snapshot, now_please=False)
-    assert spent[0] / clock.now < 0.06
+    assert spent[0] / clock.now < 0.04
     assert most / 4 <= len(sink.steps) / clock.now <= most
