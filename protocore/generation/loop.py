@@ -29,7 +29,7 @@ PROBE_EVERY = 4  # steps between two looks at the probability, for probability_f
 HF_FACTORS = {"steps": (0.75, 1.1), "class": (0.8, 1.2)}
 # Models whose gradients are smaller bear less than the first weight: where a class is not seen by
 # half of the steps, a weight that rises with the class is let go below it until it is seen.
-HF_RESCUE_FROM, HF_RESCUE_BELOW, HF_RESCUE_FACTOR = 0.5, 0.5, 0.6  # steps, probability, per look
+HF_RESCUE_FROM, HF_RESCUE_BELOW, HF_RESCUE_FACTOR = 0.5, 0.05, 0.6  # steps, probability, per look
 HF_LEAST = 1e-3  # of the first weight
 FIXED_WHILE_RUNNING = ("baseline_steps", "image_size", "parametrisation", "precision")
 _VIEWS_PER_PASS_CPU = 4  # views per forward pass; more do not pay on CPU (benchmark)
