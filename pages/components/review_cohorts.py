@@ -11,12 +11,16 @@ from pages.components.prototype_grid import data_uri
 from pages.components.shared import errors_shown, escaped, show_error
 from protocore.compare.tables import png_bytes
 from protocore.demo.biases import claim_by_key
-from protocore.errors import NaturalReferenceError, ProtocoreError, ReviewError
+from protocore.errors import ProtocoreError
 from protocore.models.classifier import Classifier
-from protocore.review.cohorts import MAX_IMAGES, claim_cohorts
+from protocore.review.cohorts import (
+    MAX_IMAGES,
+    claim_cohorts,
+    folder_files,
+    upload_files,
+)
 from protocore.review.recipes import claim_recipe
 from protocore.review.session import Claim
-from protocore.similarity.image_sets import ImageFile, files_in, from_uploads, open_zip
 from protocore.studio.review_tests import CohortImages
 
 DEMO_COUNT = 100  # pairs
@@ -108,22 +112,6 @@ def _folders(_classifier: Classifier, claim: Claim) -> CohortImages | None:
     )
 
 
-def folder_files(path: str) -> tuple[ImageFile, ...]:
-    """The images in a folder; raises ReviewError when there are none."""
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise ReviewError(f"there is no folder {folder}; give one with the images of a cohort")
-    try:
-        files = tuple(files_in(folder))
-    except OSError as error:
-        raise ReviewError(
-            f"the folder {folder} cannot be read: {error.strerror or error}"
-        ) from error
-    if not files:
-        raise ReviewError(f"{folder} holds no images; choose another folder")
-    return files
-
-
 def _uploads(_classifier: Classifier, claim: Claim) -> CohortImages | None:
     found = []
     for side, column in zip("ab", st.columns(2), strict=True):
@@ -136,23 +124,8 @@ def _uploads(_classifier: Classifier, claim: Claim) -> CohortImages | None:
         )
         if files:
             with column, errors_shown():
-                found.append(_uploaded(files))
+                found.append(upload_files([(one.name, one.getvalue()) for one in files]))
     if len(found) < 2:
         st.caption("Images for each cohort: choose several at once, or a zip archive.")
         return None
     return CohortImages(files_a=found[0], files_b=found[1], source_a="upload", source_b="upload")
-
-
-def _uploaded(files) -> tuple[ImageFile, ...]:
-    members: list[ImageFile] = []
-    try:
-        for file in files:
-            content = file.getvalue()
-            zipped = file.name.lower().endswith(".zip")
-            held = (
-                open_zip(content, file.name) if zipped else from_uploads([(file.name, content)], "")
-            )
-            members += [member for group in held.groups.values() for member in group]
-    except NaturalReferenceError as error:
-        raise ReviewError(str(error)) from error
-    return tuple(members)

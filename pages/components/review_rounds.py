@@ -7,7 +7,7 @@ from contextlib import suppress
 import streamlit as st
 
 from pages.components import review_state
-from pages.components.live_view import duration
+from pages.components.review_jobs import find_job, watch_job
 from pages.components.shared import engine, library, pool, show_error
 from protocore.errors import JobError
 from protocore.generation.presets import PRESETS, default_preset, find_preset
@@ -16,13 +16,12 @@ from protocore.review.session import ReviewSession
 from protocore.studio.jobs import JobView
 from protocore.studio.review_rounds import BASELINE_PRESET, KIND, RoundRequest, submit_round
 
-REFRESH = 0.7  # seconds
 NONE = -1  # no distractor
 
 
 def show_preparation(session: ReviewSession, *, expanded: bool) -> None:
     """The controls, or how far the pictures are."""
-    job = _find_job(session.id)
+    job = find_job(KIND, review=session.id)
     if job is not None and job.active:
         _progress(job)
         return
@@ -136,41 +135,17 @@ def start_round(review_id: str, **what) -> None:
 
 def being_made(review_id: str) -> bool:
     """Whether pictures of a round of this session are being made."""
-    job = _find_job(review_id)
+    job = find_job(KIND, review=review_id)
     return job is not None and job.active
-
-
-def _find_job(review_id: str) -> JobView | None:
-    """The last round in the making of this session."""
-    for view in engine().views():
-        if view.kind == KIND and view.meta.get("review") == review_id:
-            return view
-    return None
 
 
 def _progress(job: JobView) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
-            _watch(job.id)
+            watch_job(job.id, "step")
         st.button("Stop", key="round_stop", icon=":material/stop:", on_click=_stop, args=(job.id,))
 
 
 def _stop(job_id: str) -> None:
     with suppress(JobError):  # it may have ended meanwhile
         engine().stop(job_id)
-
-
-@st.fragment(run_every=REFRESH)
-def _watch(job_id: str) -> None:
-    try:
-        view = engine().view(job_id)
-    except JobError:
-        st.rerun()
-    if not view.active:
-        st.rerun()  # of the whole page: the round is there
-    parts = [view.text or "loading the model"]
-    if view.status == "queued":
-        parts = [f"waiting, {view.position} ahead on {view.device}"]
-    elif view.seconds_left is not None:
-        parts.append(f"{duration(view.seconds_left)} left for these")
-    st.progress(view.fraction, text=" · ".join(parts))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components import review_state
-from pages.components.live_view import duration
 from pages.components.review_cohorts import pick_cohorts
+from pages.components.review_jobs import find_job, watch_job
 from pages.components.review_results import show_result
 from pages.components.review_verdict import show_evidence, verdict_controls
 from pages.components.shared import engine, escaped, library, pool, show_error
-from protocore.errors import JobError
 from protocore.models.classifier import Classifier
 from protocore.review.results import TestResult
 from protocore.review.session import Claim, ReviewSession, Test
-from protocore.studio.jobs import JobView
 from protocore.studio.review_tests import (
     KIND,
     CohortImages,
@@ -23,8 +21,6 @@ from protocore.studio.review_tests import (
     stop_test,
     submit_test,
 )
-
-REFRESH = 0.5  # seconds
 
 
 def show_tests(session: ReviewSession) -> None:
@@ -106,7 +102,7 @@ def start_test(review_id: str, claim_id: str, images: CohortImages) -> None:
 
 
 def _running(session: ReviewSession, test: Test) -> None:
-    job = _find_job(test.id)
+    job = find_job(KIND, test=test.id)
     if job is None or not job.active:
         if library().reviews.version(session.id) != session.version:
             st.rerun()  # it has ended since this page began to be drawn
@@ -123,7 +119,7 @@ def _running(session: ReviewSession, test: Test) -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
-            _watch(job.id)
+            watch_job(job.id, "image")
         st.button(
             "Stop",
             key="test_stop",
@@ -131,31 +127,6 @@ def _running(session: ReviewSession, test: Test) -> None:
             on_click=review_state.attempt,
             args=(stop_test, engine(), library(), job.id, review_state.me()),
         )
-
-
-def _find_job(test_id: str) -> JobView | None:
-    for view in engine().views():
-        if view.kind == KIND and view.meta.get("test") == test_id:
-            return view
-    return None
-
-
-@st.fragment(run_every=REFRESH)
-def _watch(job_id: str) -> None:
-    try:
-        view = engine().view(job_id)
-    except JobError:
-        st.rerun()
-    if not view.active:
-        st.rerun()  # of the whole page: the result is there
-    parts = [view.text or "loading the model"]
-    if view.status == "queued":
-        parts = [f"waiting, {view.position} ahead on {view.device}"]
-    elif view.total:
-        parts.append(f"image {view.done} of {view.total}")
-        if view.seconds_left is not None:
-            parts.append(f"{duration(view.seconds_left)} left")
-    st.progress(view.fraction, text=" · ".join(parts))
 
 
 def _earlier(session: ReviewSession, claim: Claim, results: dict[str, TestResult]) -> None:

@@ -146,21 +146,30 @@ def cohort_from_folder(
 
     Raises ReviewError when the folder is missing, unreadable or without images.
     """
+    files = folder_files(folder)
+    folder = Path(folder).expanduser()
+    name = folder.resolve().name or str(folder)
+    return cohort_from_images(
+        files, label=label or name, size=size, limit=limit, source=f"folder {name}"
+    )
+
+
+def folder_files(folder: str | Path) -> tuple[ImageFile, ...]:
+    """Every image in a folder and its subfolders, not read yet; ReviewError when there is none."""
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise ReviewError(f"there is no folder {folder}; give one with the images of a cohort")
     try:
-        files = files_in(folder)
+        files = tuple(files_in(folder))
     except OSError as error:
         raise ReviewError(
             f"the folder {folder} cannot be read: {error.strerror or error}"
         ) from error
     if not files:
-        raise ReviewError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
-    name = folder.resolve().name or str(folder)
-    return cohort_from_images(
-        files, label=label or name, size=size, limit=limit, source=f"folder {name}"
-    )
+        raise ReviewError(
+            f"{folder} holds no images; choose another folder ({', '.join(SUFFIXES)} are read)"
+        )
+    return files
 
 
 def cohort_from_uploads(
@@ -170,6 +179,12 @@ def cohort_from_uploads(
 
     Raises ReviewError for a damaged or too large archive, and when too few images can be used.
     """
+    members = upload_files(files)
+    return cohort_from_images(members, label=label, size=size, limit=limit, source="upload")
+
+
+def upload_files(files: Iterable[tuple[str, bytes]]) -> tuple[ImageFile, ...]:
+    """Uploaded images and those in archives; ReviewError for a bad or too large archive."""
     members: list[ImageFile] = []
     try:
         for name, content in files:
@@ -178,7 +193,7 @@ def cohort_from_uploads(
             members.extend(file for group in held.groups.values() for file in group)
     except NaturalReferenceError as error:
         raise ReviewError(str(error)) from error
-    return cohort_from_images(members, label=label, size=size, limit=limit, source="upload")
+    return tuple(members)
 
 
 def demo_cohorts(
