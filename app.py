@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components.home import (
+from pages.components.common.home import (
     load_ahead,
     show_demo_world,
     show_ready,
@@ -10,8 +10,8 @@ from pages.components.home import (
     show_tour,
     show_work,
 )
-from pages.components.page import begin_page
-from pages.components.shared import errors_shown
+from pages.components.common.page import begin_page
+from pages.components.common.shared import errors_shown
 
 begin_page("Home", ":material/home:", "Find out what an image classifier has learned.")
 st.markdown(

@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from pages.components import showing
-from pages.components.generate_controls import setup_controls, start, tuning_controls
-from pages.components.generate_stage import (
+from pages.components.common.page import begin_page, explained
+from pages.components.common.shared import errors_shown
+from pages.components.generate import showing
+from pages.components.generate.controls import setup_controls, start, tuning_controls
+from pages.components.generate.live_view import show_failed, show_job
+from pages.components.generate.stage import (
     find_job,
     show_empty,
     show_result,
     take_over_finished,
 )
-from pages.components.live_view import show_failed, show_job
-from pages.components.page import begin_page, explained
-from pages.components.shared import errors_shown
 
 begin_page(
     "Generate",

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from pages.components import shared
-from pages.components.page import begin_page, explained
-from pages.components.similarity_controls import controls, start
-from pages.components.similarity_progress import find_job, show_progress
-from pages.components.similarity_results import show_results
+from pages.components.common import shared
+from pages.components.common.page import begin_page, explained
+from pages.components.similarity.controls import controls, start
+from pages.components.similarity.progress import find_job, show_progress
+from pages.components.similarity.results import show_results
 
 begin_page(
     "Path Similarity",

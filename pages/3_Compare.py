@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from pages.components import compare_state
-from pages.components.compare_controls import adopt, setup_controls
-from pages.components.compare_stage import show_comparison, show_empty, show_running
-from pages.components.page import begin_page, explained
-from pages.components.shared import show_error
+from pages.components.common.page import begin_page, explained
+from pages.components.common.shared import show_error
+from pages.components.compare import state as compare_state
+from pages.components.compare.controls import adopt, setup_controls
+from pages.components.compare.stage import show_comparison, show_empty, show_running
 from protocore.errors import JobError, LibraryError
 
 begin_page(

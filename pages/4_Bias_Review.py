@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from pages.components import review_state
-from pages.components.page import begin_page, explained
-from pages.components.review_claims import show_claims
-from pages.components.review_guide import show_guide
-from pages.components.review_list import show_sessions
-from pages.components.review_look import show_rounds
-from pages.components.review_report import show_log, show_report
-from pages.components.review_session import STEPS, follow, header, step_control
-from pages.components.review_tests import show_tests
+from pages.components.common.page import begin_page, explained
+from pages.components.review import state as review_state
+from pages.components.review.claims import show_claims
+from pages.components.review.guide import show_guide
+from pages.components.review.list import show_sessions
+from pages.components.review.look import show_rounds
+from pages.components.review.report import show_log, show_report
+from pages.components.review.session import STEPS, follow, header, step_control
+from pages.components.review.tests import show_tests
 
 begin_page(
     "Bias Review",

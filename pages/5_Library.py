@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from pages.components import library_grid as parts
-from pages.components import shared
-from pages.components.library_details import details
-from pages.components.page import begin_page, explained
-from protocore.studio.entries import Filter
+from pages.components.common import shared
+from pages.components.common.page import begin_page, explained
+from pages.components.library import grid as parts
+from pages.components.library.details import details
+from protocore.library.entries import Filter
 
 begin_page(
     "Library", ":material/photo_library:", "Everything made so far: reopen, name, compare, share."

@@ -15,13 +15,13 @@ from protocore.models import devices
 
 # Each package registers its own commands; imported here so that `import protocore` stays light.
 COMMANDS = (
-    "protocore.models.command",
-    "protocore.generation.command",
-    "protocore.similarity.command",
-    "protocore.compare.command",
-    "protocore.review.command",
-    "protocore.studio.command",
-    "protocore.studio.review_command",
+    "protocore.cli.models",
+    "protocore.cli.generate",
+    "protocore.cli.similarity",
+    "protocore.cli.compare",
+    "protocore.cli.cohort",
+    "protocore.cli.library",
+    "protocore.cli.review",
 )
 
 

@@ -171,13 +171,13 @@ def test_wrong_values(words, capsys, tmp_path, option, value, text):
     ],
 )
 def test_wrong_settings_before_the_model_is_loaded(words, capsys, monkeypatch, options, text):
-    monkeypatch.setattr("protocore.generation.command.classifier_from_args", pytest.fail)
+    monkeypatch.setattr("protocore.cli.generate.classifier_from_args", pytest.fail)
     assert main([*words, *options]) == 2
     assert last_line(capsys) == f"error: {text}"
 
 
 def test_a_folder_that_cannot_be_made(words, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("protocore.generation.command.classifier_from_args", pytest.fail)
+    monkeypatch.setattr("protocore.cli.generate.classifier_from_args", pytest.fail)
     (tmp_path / "taken").write_text("")
     assert main(replaced(words, "--out", str(tmp_path / "taken"))) == 2
     assert last_line(capsys) == (

@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from protocore.demo.card import ASSETS, file_hash, read_card
 from protocore.demo.network import build_network
+from protocore.demo.training.card import ASSETS, file_hash, read_card
 from protocore.errors import ModelError
 
 VARIANTS = ("robust", "plain")

@@ -18,8 +18,8 @@ from protocore.generation.affine import Fill, draw_matrices, transform
 from protocore.generation.parametrisation import PARAMETRISATIONS
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.generation.state import GenerationState
-from protocore.models.acceleration import FastNetwork
 from protocore.models.classifier import Classifier
+from protocore.models.fast.network import FastNetwork
 
 ADAM_BETAS = (0.9, 0.999)  # Kingma and Ba, 2015; the paper says "Adam" and gives the rate alone
 ADAM_EPSILON = 1e-8

@@ -12,9 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar
 
-from protocore.compare.edits import Box, Stroke, shape_from_dict, shape_to_dict
-from protocore.errors import ReviewError, SettingsError
-from protocore.review.fields import (
+from protocore.cohorts.fields import (
     check_choice,
     check_classes,
     check_lines,
@@ -25,7 +23,9 @@ from protocore.review.fields import (
     check_whole,
     shown,
 )
-from protocore.review.plan import TestPlan
+from protocore.cohorts.plan import TestPlan
+from protocore.compare.edits import Box, Stroke, shape_from_dict, shape_to_dict
+from protocore.errors import ReviewError, SettingsError
 
 MAX_LINE, MAX_TEXT = 300, 20_000  # characters
 MAX_TAGS, MAX_REGIONS, MAX_ITEMS = 30, 50, 60

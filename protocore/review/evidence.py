@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from protocore.review.covering import CoverEffect
 from protocore.review.events import Covered, ObservationLink
+from protocore.review.occlusion import CoverEffect
 from protocore.review.session import Claim, Observation, ReviewSession, Round
 
 RECURS = 2 / 3  # share of the class's prototypes that must show the feature

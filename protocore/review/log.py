@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from protocore.review import events as ev
 from protocore.review.events import Event
-from protocore.review.markup import counted
 from protocore.review.material import item_names
 from protocore.review.session import ReviewSession
+from protocore.text import plural
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def _event_text(event: Event, names: dict, numbers: dict[str, str]) -> str:
         case ev.Joined():
             return "joined"
         case ev.RoundOpened():
-            return f"opened {numbers[action.round]} with {counted(len(action.items), 'picture')}"
+            return f"opened {numbers[action.round]} with {plural(len(action.items), 'picture')}"
         case ev.Observed():
             return f"wrote about {names[(action.round, action.item)]}"
         case ev.Revealed():

@@ -11,6 +11,8 @@ from protocore.review.session import ReviewSession
 
 Thumbnails = Mapping[tuple[str, int], bytes]  # by ("a" or "b", place of the verdict): JPEG files
 
+THUMBNAIL_QUALITY = 82  # JPEG
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -53,3 +55,8 @@ def item_names(session: ReviewSession) -> dict[tuple[str, str], str]:
         for number, of in enumerate(session.rounds, start=1)
         for place, item in enumerate(of.items, start=1)
     }
+
+
+def picture_name(prototype_id: str) -> str:
+    """Where a session keeps its copy of a picture; the record lies beside it."""
+    return f"prototypes/{prototype_id}.png"

@@ -10,15 +10,15 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+from protocore.cohorts.analysis import CohortAnalysis, analyse
+from protocore.cohorts.cohort import MAX_IMAGES
+from protocore.cohorts.fields import check_lines, check_match, check_number, check_text
+from protocore.cohorts.outcomes import Outcome
+from protocore.cohorts.plan import ImageVerdict, TestPlan
+from protocore.cohorts.recipes import FILES, check_recipe
+from protocore.cohorts.statistics.multiplicity import holm
 from protocore.errors import ReviewError
-from protocore.review.analysis import CohortAnalysis, analyse
-from protocore.review.cohorts import MAX_IMAGES
 from protocore.review.evidence import Evidence, weigh
-from protocore.review.fields import check_lines, check_match, check_number, check_text
-from protocore.review.multiplicity import holm
-from protocore.review.outcomes import Outcome
-from protocore.review.plan import ImageVerdict, TestPlan
-from protocore.review.recipes import FILES, check_recipe
 from protocore.review.session import Claim, ReviewSession, Test
 from protocore.similarity.reference import SkippedImage
 

@@ -1,6 +1,6 @@
 """A review session: what its events add up to.
 
-Pure: storage is `protocore.studio.reviews`, what may follow what `protocore.review.rules`.
+Pure: storage is `protocore.library.reviews`, what may follow what `protocore.review.rules`.
 """
 
 from __future__ import annotations

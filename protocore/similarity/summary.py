@@ -11,6 +11,7 @@ import numpy as np
 from protocore.errors import NaturalReferenceError, SettingsError
 from protocore.similarity.measures import MEASURES, find_measure
 from protocore.similarity.path import PathSimilarity, layer_curves, mean_and_sd
+from protocore.similarity.reference import ReferenceInfo
 
 RESAMPLES = 1000  # of the bootstrap; the 95% limits then vary by a few percent of their width
 LIMITS = (2.5, 97.5)  # percentiles: a 95% interval
@@ -224,3 +225,18 @@ def _resample(scores: np.ndarray, resamples: int, generator: np.random.Generator
     known = np.isfinite(scores)
     totals, counts = weights @ np.where(known, scores, 0.0), weights @ known
     return np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """Prototypes of one class, measured against one natural reference."""
+
+    labels: tuple[str, ...]  # one per prototype
+    class_label: str  # such as "574 · golf ball"
+    model: str  # Classifier.title
+    natural: ReferenceInfo
+    similarity: PathSimilarity
+
+    def summaries(self, measure: str = "spearman") -> tuple[Summary, ...]:
+        """One per prototype, with intervals."""
+        return summarise(self.similarity, measure)

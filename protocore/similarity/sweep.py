@@ -21,9 +21,9 @@ from protocore.generation.prototype import Prototype
 from protocore.generation.settings import GenerationSettings, Target, prototype_key
 from protocore.models.classifier import Classifier
 from protocore.similarity.path import evaluate_images
-from protocore.similarity.report import columns_text, finite
 from protocore.similarity.statistics import ReferenceStatistics
 from protocore.similarity.summary import Naturalness, naturalness
+from protocore.text import aligned, finite
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def table3_text(results: Sequence[ProtocolResult]) -> str:
             )
         )
     seeds = max((result.seeds for result in results), default=0)
-    return f"{columns_text(rows)}\n± standard deviation over {seeds} seed(s)"
+    return f"{aligned(rows)}\n± standard deviation over {seeds} seed(s)"
 
 
 def results_csv(results: Sequence[ProtocolResult]) -> str:

@@ -34,9 +34,9 @@ import torchvision
 from protocore.compare.fairness import plan_targets
 from protocore.generation.loop import generate
 from protocore.generation.settings import GenerationSettings
-from protocore.models.acceleration import FastNetwork
 from protocore.models.classifier import Classifier
 from protocore.models.devices import default_device
+from protocore.models.fast.network import FastNetwork
 
 CLASSES, SEEDS = (0, 1, 2, 3), (0, 1)
 WIDTHS = (1, 2, 4, 8, 16)  # images in one pass

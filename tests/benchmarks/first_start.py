@@ -30,9 +30,9 @@ from tests.browser.conftest import CHROMIUM, CHROMIUM_FLAGS, Server
 LIVE_IMAGE = "[data-testid=stMain] [data-testid=stImage] img[src^='data:image/jpeg']"
 PARTS = ("server", "home", "button", "first image", "second image")
 PAGES = (
-    "pages.components.home",
-    "pages.components.generate_controls",
-    "pages.components.live_view",
+    "pages.components.common.home",
+    "pages.components.generate.controls",
+    "pages.components.generate.live_view",
 )
 PATIENCE = 120_000  # milliseconds
 

@@ -36,7 +36,7 @@ import protocore  # before torch: it says how torch's threads wait
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from protocore.models.acceleration import FastNetwork
+from protocore.models.fast.network import FastNetwork
 from protocore.models.classifier import Classifier
 from tests.benchmarks.generation_variants import (
     SIZE,

@@ -34,13 +34,13 @@ sys.path.insert(0, str(ROOT))  # so that it runs without an installation
 import torch
 
 import protocore  # noqa: F401 - before torch: it says how torch's threads wait
-from protocore.figures.generation import CURVE_TITLES, live_curve
 from protocore.generation.loop import generate
 from protocore.generation.settings import Target
+from protocore.jobs.engine import JobEngine
+from protocore.jobs.generation import KIND, GenerationRequest, _GenerationWork
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
-from protocore.studio.generation_job import KIND, GenerationRequest, _GenerationWork
-from protocore.studio.jobs import JobEngine
+from protocore.reports.figures.generation import CURVE_TITLES, live_curve
 from tests.benchmarks.generation_variants import CLASS, PAPER, SIZE, Clock, network
 
 POLLS_PER_SECOND = 4  # as the page's fragment

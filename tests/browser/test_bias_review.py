@@ -5,10 +5,10 @@ import time
 
 import pytest
 
+from protocore.cohorts.plan import TestPlan
 from protocore.compare.edits import Box
+from protocore.library.library import Library
 from protocore.review import events as ev
-from protocore.review.plan import TestPlan
-from protocore.studio.library import Library
 from tests.browser.conftest import PATIENCE, settle
 from tests.pages.review_site import CLAIM, prepare
 

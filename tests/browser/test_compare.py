@@ -5,7 +5,7 @@ import re
 import pytest
 
 from protocore.demo.network import CLASS_NAMES
-from protocore.studio.library import Library
+from protocore.library.library import Library
 from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ import pytest
 
 from protocore.demo.network import CLASS_NAMES
 from protocore.generation.presets import default_preset
-from protocore.studio.library import Library
+from protocore.library.library import Library
 from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser

@@ -2,8 +2,8 @@
 
 import pytest
 
-from protocore.review.report import report_html
-from tests.review.report_samples import (
+from protocore.reports.review.page import report_html
+from tests.reports.review.samples import (
     EVIL,
     hostile_material,
     hostile_session,

@@ -119,7 +119,7 @@ def test_importing_needs_no_torchvision(tmp_path):
     code = (
         "import sys\n"
         "from protocore.models.catalog import search_catalog\n"
-        "import protocore.studio.generation_job\n"
+        "import protocore.jobs.generation\n"
         "assert search_catalog(on_disk=True) == ()\n"
         "sys.exit('torchvision' in sys.modules)\n"
     )

@@ -7,7 +7,7 @@ import streamlit as st
 import torch
 import torchvision
 
-from pages.components import shared
+from pages.components.common import shared
 from protocore.models.spec import ModelSpec
 from tests.pages import review_site
 

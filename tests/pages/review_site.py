@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import shared
+from pages.components.common import shared
+from protocore.cohorts.plan import TestPlan
 from protocore.demo.biases import claim_by_key
 from protocore.demo.network import CLASS_NAMES
+from protocore.jobs import rounds as review_rounds
+from protocore.jobs.engine import JobEngine
+from protocore.jobs.rounds import RoundRequest, submit_round
+from protocore.library.library import Library
 from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
 from protocore.review import events as ev
-from protocore.review.plan import TestPlan
-from protocore.studio import review_rounds
-from protocore.studio.jobs import JobEngine
-from protocore.studio.library import Library
-from protocore.studio.review_rounds import RoundRequest, submit_round
 from tests.presets import shorten
 
 ROOT = Path(__file__).parents[2]

@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from pages.components import review_guide, shared
-from pages.components.review_look import _large
+from pages.components.common import shared
+from pages.components.review import guide as review_guide
+from pages.components.review.look import _large
+from protocore.cohorts.plan import TestPlan
 from protocore.compare.edits import Box, shape_to_dict
 from protocore.demo.biases import claim_by_key
 from protocore.demo.network import CLASS_NAMES
+from protocore.library.library import Library
 from protocore.models.spec import ModelSpec
 from protocore.review import events as ev
-from protocore.review.plan import TestPlan
 from protocore.review.results import claim_outcome
-from protocore.studio.library import Library
 from tests.pages.review_site import (
     GOWN,
     HAT,

@@ -10,15 +10,15 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from pages.components import shared
+from pages.components.common import shared
+from protocore.cohorts.plan import TestPlan
+from protocore.cohorts.recipes import claim_recipe
 from protocore.compare.edits import Box
 from protocore.demo.biases import KNOWN_CLAIMS
+from protocore.jobs.cohort_tests import CohortImages, submit_test
+from protocore.library.library import Library
+from protocore.library.review_bundle import export_review_to_cache, import_review
 from protocore.review import events as ev
-from protocore.review.plan import TestPlan
-from protocore.review.recipes import claim_recipe
-from protocore.studio.library import Library
-from protocore.studio.review_bundle import export_review_to_cache, import_review
-from protocore.studio.review_tests import CohortImages, submit_test
 from tests.pages.review_site import (
     CLAIM,
     GOWN,

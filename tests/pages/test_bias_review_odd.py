@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.components import shared
+from pages.components.common import shared
+from protocore.cohorts.plan import TestPlan
 from protocore.review import events as ev
-from protocore.review.plan import TestPlan
 from tests.pages.review_site import (
     CLAIM,
     GOWN,

@@ -9,13 +9,13 @@ import torchvision
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pages.components import shared
+from pages.components.common import shared
 from protocore.compare.groups import load_groups
 from protocore.errors import DivergedError
 from protocore.generation.api import generate_prototypes
 from protocore.generation.settings import GenerationSettings, Target
+from protocore.library.library import SavedRun
 from protocore.models.loading import load_classifier
-from protocore.studio.library import SavedRun
 from tests.compare.makers import noise
 
 ROOT = Path(__file__).parents[2]

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import shared
+from pages.components.common import shared
 from protocore.generation.presets import find_preset
-from protocore.studio.generation_job import LiveView
+from protocore.jobs.generation import LiveView
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import shared
-from tests.studio.samples import tiny_prototype, tiny_run
+from pages.components.common import shared
+from tests.library.samples import tiny_prototype, tiny_run
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,10 +7,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.components import library_grid, shared
-from protocore.studio.bundle import export_bundle
-from protocore.studio.library import Filter, Library
-from tests.studio.samples import tiny_prototype, tiny_run
+from pages.components.common import shared
+from pages.components.library import grid as library_grid
+from protocore.library.bundle import export_bundle
+from protocore.library.library import Filter, Library
+from tests.library.samples import tiny_prototype, tiny_run
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ from protocore.models.files import uploads_folder
 def page():
     import streamlit as st
 
-    from pages.components.model_picker import pick_model
+    from pages.components.pickers.model import pick_model
 
     st.session_state["picked"] = pick_model(
         st.session_state["pool"], disabled=st.session_state.get("frozen", False)
@@ -37,7 +37,7 @@ def weights_file(tmp_path):
 @pytest.fixture
 def demo(monkeypatch):
     monkeypatch.setattr("protocore.models.loading.demo_variants", lambda: ("robust", "plain"))
-    monkeypatch.setattr("pages.components.model_picker.demo_variants", lambda: ("robust", "plain"))
+    monkeypatch.setattr("pages.components.pickers.model.demo_variants", lambda: ("robust", "plain"))
 
 
 def opened(link=None, *, source=None):
@@ -83,7 +83,7 @@ def test_the_demo_model_is_the_default_and_needs_no_link(demo):
 
 
 def test_missing_demo_weights_say_what_to_do(monkeypatch):
-    monkeypatch.setattr("pages.components.model_picker.demo_variants", lambda: ())
+    monkeypatch.setattr("pages.components.pickers.model.demo_variants", lambda: ())
     app = opened()
     assert picked(app) is None
     assert app.info[0].value == (
@@ -134,7 +134,7 @@ def test_weights_that_are_not_on_disk_say_how_to_get_them():
 
 def test_a_failed_download_is_explained(monkeypatch):
     entry = dataclasses.replace(find_entry("resnet18"), url="http://127.0.0.1:9/resnet18-1.pth")
-    monkeypatch.setattr("pages.components.model_picker.find_entry", lambda *names: entry)
+    monkeypatch.setattr("pages.components.pickers.model.find_entry", lambda *names: entry)
     app = opened("torchvision:resnet18:IMAGENET1K_V1")
     app.button(key="model_download").click().run()
     app.session_state["pool"].download_of(entry).wait(10)
@@ -163,7 +163,7 @@ def test_a_download_shows_its_progress_and_then_the_model(monkeypatch):
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/weights.pth"  # no hash in the name
     entry = dataclasses.replace(find_entry("resnet18"), url=url)
-    monkeypatch.setattr("pages.components.model_picker.find_entry", lambda *names: entry)
+    monkeypatch.setattr("pages.components.pickers.model.find_entry", lambda *names: entry)
     try:
         app = opened("torchvision:resnet18:IMAGENET1K_V1")
         app.button(key="model_download").click().run()
@@ -291,7 +291,7 @@ def test_the_choice_outlives_a_page_without_the_controls(demo, tmp_path):
     main = tmp_path / "main.py"
     main.write_text(
         "import streamlit as st\n"
-        "from pages.components.model_picker import pick_model\n"
+        "from pages.components.pickers.model import pick_model\n"
         "st.session_state['picked'] = pick_model(st.session_state['pool'])\n"
     )
     place("resnet50")

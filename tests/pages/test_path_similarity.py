@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pages.components import shared
+from pages.components.common import shared
 from protocore.generation.api import generate_prototypes
 from protocore.generation.settings import GenerationSettings, Target
+from protocore.library.library import SavedRun
 from protocore.models.loading import load_classifier
-from protocore.studio.library import SavedRun
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds

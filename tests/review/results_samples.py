@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 from scipy.special import expit
 
+from protocore.cohorts.plan import ImageVerdict, TestPlan
 from protocore.review import events as ev
-from protocore.review.plan import ImageVerdict, TestPlan
 from protocore.review.results import TestResult
 from protocore.review.rules import check, replay
 from protocore.review.session import advance

@@ -8,8 +8,8 @@ import pytest
 from protocore.compare.edits import shape_to_dict
 from protocore.errors import ReviewError
 from protocore.review import events as ev
-from tests.review import makers
-from tests.review.makers import BOX, DIGEST, EVERY_KIND, ROUND, TARGETS
+from tests.cohorts import makers
+from tests.cohorts.makers import BOX, DIGEST, EVERY_KIND, ROUND, TARGETS
 
 
 def plain(action):

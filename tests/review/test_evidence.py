@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from protocore.review import events as ev
-from protocore.review.covering import CoverEffect
 from protocore.review.evidence import (
     GRADES,
     RULES,
@@ -16,8 +15,9 @@ from protocore.review.evidence import (
     linked_observations,
     weigh,
 )
-from tests.review import makers
-from tests.review.makers import BASELINE, CLAIM, DISTRACTOR, OTHER_ROUND, ROUND, TARGETS
+from protocore.review.occlusion import CoverEffect
+from tests.cohorts import makers
+from tests.cohorts.makers import BASELINE, CLAIM, DISTRACTOR, OTHER_ROUND, ROUND, TARGETS
 
 FIRST, SECOND, THIRD = TARGETS
 IDLE = CoverEffect(drop=0.1, control_drops=(0.5,) * 10, share=0.1)  # of a region that does not

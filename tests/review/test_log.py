@@ -2,8 +2,8 @@
 
 from protocore.review import events as ev
 from protocore.review.log import log_rows
-from tests.review import makers
-from tests.review.makers import CLAIM, ROUND, TARGETS, TEST
+from tests.cohorts import makers
+from tests.cohorts.makers import CLAIM, ROUND, TARGETS, TEST
 
 
 def whole():

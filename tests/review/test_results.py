@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from protocore.cohorts.plan import TestPlan
+from protocore.cohorts.recipes import claim_recipe
 from protocore.errors import ReviewError
-from protocore.review.plan import TestPlan
-from protocore.review.recipes import claim_recipe
 from protocore.review.results import (
     TestResult,
     adjusted,

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from protocore.cohorts.plan import TestPlan
 from protocore.errors import ReviewError
 from protocore.review import events as ev
 from protocore.review import rules
-from protocore.review.plan import TestPlan
 from protocore.review.rules import check, replay
-from tests.review import makers
-from tests.review.makers import CLAIM, OTHER_CLAIM, OTHER_TEST, ROUND, TARGETS, TEST
+from tests.cohorts import makers
+from tests.cohorts.makers import CLAIM, OTHER_CLAIM, OTHER_TEST, ROUND, TARGETS, TEST
 
 CLAIMS = (("Ada", makers.claimed()),)
 RUNNING = (*CLAIMS, ("Ada", makers.test_started()))

@@ -2,11 +2,11 @@
 
 import pytest
 
+from protocore.cohorts.plan import TestPlan
 from protocore.errors import ReviewError
 from protocore.review import events as ev
-from protocore.review.plan import TestPlan
-from tests.review import makers
-from tests.review.makers import BASELINE, CLAIM, DISTRACTOR, OTHER_TEST, PLAN, ROUND, TARGETS, TEST
+from tests.cohorts import makers
+from tests.cohorts.makers import BASELINE, CLAIM, DISTRACTOR, OTHER_TEST, PLAN, ROUND, TARGETS, TEST
 
 FIRST, SECOND, THIRD = TARGETS
 

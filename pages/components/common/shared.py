@@ -1,0 +1,99 @@
+"""What all pages share: the cached objects of the process, and how errors are shown.
+
+The only st.cache_* wrappers of the app are here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from PIL import Image
+
+from protocore.demo.world import contact_sheet
+from protocore.errors import ProtocoreError
+from protocore.jobs.engine import JobEngine
+from protocore.library.library import Library, default_home
+from protocore.models.classifier import Classifier
+from protocore.models.devices import apply_thread_limit
+from protocore.models.pool import ModelPool
+from protocore.models.spec import ModelSpec
+
+if TYPE_CHECKING:  # loaded when it is asked for: a first start waits a second less
+    from protocore.review.results import TestResult
+
+
+@st.cache_resource(show_spinner=False)
+def engine() -> JobEngine:
+    """The background jobs of all sessions; raises SettingsError for a bad PROTOCORE_THREADS."""
+    apply_thread_limit()
+    return JobEngine()
+
+
+@st.cache_resource(show_spinner="Opening the library")
+def _library(folder: str, database_url: str | None) -> Library:
+    return Library(folder, database_url)
+
+
+def library() -> Library:
+    """The library that the environment names; raises LibraryError."""
+    return _library(str(default_home()), os.environ.get("PROTOCORE_DATABASE_URL") or None)
+
+
+@st.cache_resource(show_spinner=False)
+def pool() -> ModelPool:
+    """The loaded classifiers of all sessions."""
+    return ModelPool()
+
+
+def load_model(spec: ModelSpec) -> Classifier:
+    """The classifier of `spec`, with a spinner when it is not in memory yet."""
+    if spec in pool().loaded():
+        return pool().get(spec)
+    with st.spinner(f"Loading {spec.title} …"):
+        return pool().get(spec)
+
+
+@st.cache_data(show_spinner="Drawing the demo world …")
+def demo_sheet() -> Image.Image:
+    """Some images of every class of the demo world."""
+    return contact_sheet()
+
+
+@st.cache_resource(show_spinner=False, max_entries=200)
+def test_result(review_id: str, test_id: str, digest: str) -> TestResult:
+    """The result of a test of a review session, read and analysed once; `digest` is its file's."""
+    from protocore.review.results import RESULT_FILE, TestResult
+
+    name = f"tests/{test_id}/{RESULT_FILE}"
+    return TestResult.from_json(library().reviews.read_file(review_id, name, digest))
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Show an explained error in place of what raised it; bugs surface."""
+    try:
+        yield
+    except ProtocoreError as error:
+        show_error(str(error))
+
+
+def show_error(message: str) -> None:
+    """An error in the product's voice: a capital first, and the way out included."""
+    text = message or "something went wrong"
+    st.error(escaped(text[:1].upper() + text[1:]), icon=":material/error:")
+
+
+# Streamlit makes icons of these even where the colon is escaped.
+_ICON = re.compile(r":(?=material/|streamlit:)")
+_JOINER = "\u2060"  # takes no room
+
+
+def escaped(text: str) -> str:
+    """Text of users or files, so that Markdown shows it as it is."""
+    apart = _ICON.sub(f":{_JOINER}", text)
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])", r"\\\1", apart)

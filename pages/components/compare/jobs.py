@@ -1,0 +1,73 @@
+"""Analyses in the background, each made once: asking again finds the finished job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from pages.components.common.shared import engine, show_error
+from protocore.errors import JobError
+from protocore.jobs.engine import JobControl, JobView
+
+REFRESH = 0.4  # seconds
+Work = Callable[[Callable[[int, int], None]], Any]  # is given progress(done, total)
+
+
+def analysis(kind: str, key: str, title: str, device: str, work: Work) -> Any | None:
+    """The result of `work` for `key`, which must name everything that changes it.
+
+    While it is being made: its progress and None; the page runs again when it is there. Analyses
+    have a queue of their own on each device, so that they do not wait for long generations.
+    """
+    job = _find(kind, key)
+    if job is None:
+
+        def perform(control: JobControl) -> Any:
+            return work(_reporter(control))
+
+        queue = f"{device} (analysis)"
+        meta = {"key": key}
+        engine().submit(kind=kind, title=title, device=queue, work=perform, meta=meta)
+        job = _find(kind, key)
+    if job is None or job.active:
+        _watch(kind, key, title)
+        return None
+    if job.status == "done":
+        return job.result
+    show_error(job.error or "the analysis was stopped")
+    st.button(
+        "Try again",
+        key=f"again_{job.id}",
+        icon=":material/refresh:",
+        on_click=engine().dismiss,
+        args=(job.id,),
+    )
+    return None
+
+
+def _find(kind: str, key: str) -> JobView | None:
+    jobs = (job for job in engine().views() if job.kind == kind and job.meta.get("key") == key)
+    return next(jobs, None)
+
+
+def _reporter(control: JobControl) -> Callable[[int, int], None]:
+    def report(done: int, total: int) -> None:
+        if control.stopping:
+            raise JobError("the analysis was stopped; start it again")
+        control.progress(done, total)
+
+    return report
+
+
+def _watch(kind: str, key: str, title: str) -> None:
+    @st.fragment(run_every=REFRESH)
+    def progress() -> None:
+        job = _find(kind, key)
+        if job is None or not job.active:
+            st.rerun()
+        ahead = f" · {job.position} ahead" if job.position else ""
+        st.progress(job.fraction, text=f"{title} …{ahead}")
+
+    progress()

@@ -1,0 +1,197 @@
+"""Sections of the Compare page that show a finished comparison: numbers, layers, seeds, files."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import streamlit as st
+
+from pages.components.common.shared import escaped
+from protocore.compare.comparison import ClassMatrix, Comparison, asymmetries, parting_lines
+from protocore.compare.paths import part
+from protocore.reports.compare import comparison_html
+from protocore.reports.compare_tables import (
+    grid_image,
+    matrix_csv,
+    paths_csv,
+    png_bytes,
+    stability_csv,
+    top_csv,
+)
+from protocore.reports.figures.compare import matrix_figure, parting_chart
+from protocore.reports.figures.similarity import LayerChart, layer_figure
+from protocore.reports.figures.static import chart_svg
+
+CONFIG = {"displaylogo": False}
+MEASURES = {"spearman": "All activations (paper)", "profile": "Channel profile"}
+ONE_SIDED = 0.05  # difference of probabilities that is worth a line
+
+
+def show_numbers(comparison: Comparison) -> None:
+    """Heatmap of every class on every prototype, one-sided pairs, likeliest classes."""
+    matrix = comparison.matrix
+    kind = st.segmented_control(
+        "Value",
+        ("probability", "logit"),
+        format_func=str.capitalize,
+        key="compare_kind",
+        default="probability",
+        required=True,
+    )
+    values = matrix.probabilities if kind == "probability" else matrix.logits
+    st.plotly_chart(
+        matrix_figure(values, matrix.titles, matrix.labels, kind=kind),
+        key="compare_matrix",
+        config=CONFIG,
+    )
+    for one in asymmetries(comparison)[:3]:
+        if abs(one.second_in_first - one.first_in_second) >= ONE_SIDED:
+            st.markdown(
+                f":material/swap_horiz: One-sided: **{escaped(one.second)}** has "
+                f"{one.second_in_first:.2f} on the prototypes of **{escaped(one.first)}**, the "
+                f"reverse is {one.first_in_second:.2f}."
+            )
+    with st.expander("Likeliest classes of each prototype", icon=":material/leaderboard:"):
+        st.dataframe(_top_rows(matrix), hide_index=True)
+    st.download_button(
+        "CSV",
+        data=lambda: matrix_csv(comparison, values),
+        file_name=f"{kind}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _top_rows(matrix: ClassMatrix) -> list[dict[str, str]]:
+    return [
+        {"prototype": title}
+        | {f"{rank}.": f"{name} {share:.2f}" for rank, (_, name, share) in enumerate(top, 1)}
+        for title, top in zip(matrix.titles, matrix.top, strict=True)
+    ]
+
+
+def show_transfer(titles: list[str], models: list[str], values: np.ndarray) -> None:
+    """Probability of the class on every prototype, as every model sees it."""
+    st.markdown("#### What each model says of the others' prototypes")
+    figure = matrix_figure(values, titles, models, kind="probability")
+    st.plotly_chart(figure, key="compare_transfer", config=CONFIG)
+
+
+def show_layers(comparison: Comparison) -> None:
+    """Similarity between prototypes over the layers: where do the classes part?"""
+    if len(comparison.groups) < 2:
+        st.info("All shown prototypes are of one class: there is nothing to part.")
+        return
+    st.session_state.setdefault("compare_measure", "spearman")
+    measure = st.segmented_control(
+        "Measure",
+        list(MEASURES),
+        format_func=MEASURES.get,
+        key="compare_measure",
+        required=True,
+        help="Rank correlation of two prototypes' activations, of all of them or averaged over "
+        "space.",
+    )
+    chart = _chart(comparison, measure)
+    st.plotly_chart(layer_figure(chart), key="compare_layers", config=CONFIG)
+    groups = [item.group for item in comparison.items]
+    seeds = [item.seed for item in comparison.items]
+    values = getattr(comparison.paths, measure)
+    for first, second in list(combinations(comparison.groups, 2))[:3]:
+        found = part(values, comparison.paths.layers, groups, seeds, first, second)
+        if found.from_layer:
+            st.markdown(
+                f"**{escaped(first)}** and **{escaped(second)}** differ more than two seeds of one "
+                f"class do from layer `{found.from_layer}` to the end."
+            )
+    if len(comparison.seeds) < 2:
+        st.caption("With two or more seeds, dashed lines show how much chance alone changes.")
+    st.download_button(
+        "CSV",
+        data=lambda: paths_csv(comparison),
+        file_name="layers.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def show_stability(comparison: Comparison) -> None:
+    """How alike a class's prototypes are under other seeds."""
+    st.caption(
+        "Mean similarity of the paths through the network (Spearman over the layers). A class "
+        "whose seeds are no more alike than other classes are has no stable prototype yet: build "
+        "no claim on one image of it."
+    )
+    rows = [
+        {
+            "group": row.group,
+            "seeds": row.seeds,
+            "between its seeds": _known(row.mean),
+            "least alike pair": _known(row.low),
+            "most alike pair": _known(row.high),
+            "to the other groups": _known(row.others),
+            "verdict": _verdict(row.mean, row.others),
+        }
+        for row in comparison.stability
+    ]
+    st.dataframe(rows, hide_index=True)
+    if len(comparison.seeds) < 2:
+        st.info("Give two or more seeds on the left to see how stable the prototypes are.")
+
+
+def _verdict(mean: float, others: float) -> str:
+    if not np.isfinite(mean):
+        return "one seed: unknown"
+    if not np.isfinite(others):
+        return "nothing to compare with"
+    return "stable" if mean > others else "no more alike than other groups"
+
+
+def show_export(comparison: Comparison) -> None:
+    """Everything as files."""
+    matrix = comparison.matrix
+    files = (
+        ("Page (HTML)", "comparison.html", "text/html", lambda: _page(comparison)),
+        ("Grid (PNG)", "grid.png", "image/png", lambda: png_bytes(grid_image(comparison))),
+        (
+            "Probabilities (CSV)",
+            "probabilities.csv",
+            "text/csv",
+            lambda: matrix_csv(comparison, matrix.probabilities),
+        ),
+        ("Logits (CSV)", "logits.csv", "text/csv", lambda: matrix_csv(comparison, matrix.logits)),
+        ("Likeliest classes (CSV)", "top_classes.csv", "text/csv", lambda: top_csv(comparison)),
+        ("Layers (CSV)", "layers.csv", "text/csv", lambda: paths_csv(comparison)),
+        ("Stability (CSV)", "stability.csv", "text/csv", lambda: stability_csv(comparison)),
+    )
+    with st.container(horizontal=True):
+        for label, name, mime, make in files:
+            st.download_button(
+                label,
+                data=make,
+                file_name=name,
+                mime=mime,
+                key=f"export_{name}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def _page(comparison: Comparison) -> str:
+    return comparison_html(comparison, [chart_svg(_chart(comparison, "spearman"))])
+
+
+def _chart(comparison: Comparison, measure: str) -> LayerChart:
+    return parting_chart(
+        comparison.paths.layers,
+        *parting_lines(comparison, measure),
+        title="Similarity between prototypes",
+        y_title="Spearman correlation",
+    )
+
+
+def _known(value: float) -> float | None:
+    return round(value, 3) if np.isfinite(value) else None

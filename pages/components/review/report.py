@@ -1,0 +1,149 @@
+"""The report of a session, its bundle, its verification, and its log."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components.common.shared import errors_shown, library, pool
+from pages.components.compare.jobs import analysis
+from pages.components.review import state as review_state
+from protocore.library.review_bundle import REVIEW_SUFFIX, export_review_to_cache
+from protocore.library.verify import verify_bundle
+from protocore.reports.markup import moment
+from protocore.reports.review.build import report_name, session_report
+from protocore.reports.review.page import log_rows
+from protocore.review.events import Noted
+from protocore.review.results import claim_outcome, judge_claim
+from protocore.review.session import ReviewSession
+
+LOGGED = 200  # lines of the log that are shown
+VERIFY = "review verification"  # kind of job
+_MARKS = {"ok": "✓", "differs": "✗", "not possible": "–"}  # of a check's status
+
+
+def show_report(session: ReviewSession) -> None:
+    """What was found in short, and the files to take away."""
+    if not review_state.finished_looking(session, (one.id for one in session.rounds)):
+        st.warning(
+            "You have not finished looking at all pictures yet: report and bundle tell what they "
+            "are and what others have seen on them.",
+            icon=":material/visibility_off:",
+        )
+    _summary(session)
+    left, right = st.columns(2, gap="large")
+    with left, st.container(border=True, height="stretch"):
+        st.markdown("**:material/description: Report**")
+        st.caption(
+            "One file with everything: pictures, claims, tables, evidence, verdicts, log and "
+            "hashes. It needs no network, runs nothing and prints well."
+        )
+        st.download_button(
+            "Download the report (HTML)",
+            data=lambda: session_report(library(), session.id).encode(),
+            file_name=report_name(session),
+            mime="text/html",
+            key="review_report",
+            type="primary",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    with right, st.container(border=True, height="stretch"):
+        wanted = _bundle(session)
+    if wanted:
+        st.session_state["review_verify_of"] = (session.id, session.version)
+    if st.session_state.get("review_verify_of") == (session.id, session.version):
+        _verification(session)
+
+
+def _bundle(session: ReviewSession) -> bool:
+    """The bundle to take away; returns whether it shall be verified now."""
+    st.markdown("**:material/inventory_2: Bundle**")
+    st.caption(
+        "The whole session for a colleague: it can be imported elsewhere, the report rebuilt "
+        "from it, and every prototype made again and compared."
+    )
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download the bundle",
+            data=lambda: export_review_to_cache(library(), session.id).read_bytes(),
+            file_name=report_name(session).replace(".html", REVIEW_SUFFIX),
+            mime="application/zip",
+            key="review_bundle",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        return st.button("Verify it now", key="review_verify", icon=":material/verified:")
+
+
+def _summary(session: ReviewSession) -> None:
+    results = review_state.results_of(session)
+    rows = []
+    for number, claim in enumerate(session.claims, start=1):
+        outcome = claim_outcome(session, claim, results)
+        verdicts = [f"{one.author}: {one.verdict}" for one in claim.verdicts.values()]
+        rows.append(
+            {
+                "Claim": f"{number} · {claim.current.said.statement}",
+                "By the rule": outcome.verdict if outcome else "not tested",
+                "Evidence": judge_claim(session, claim, results).grade,
+                "Verdicts": "; ".join(verdicts) or "none yet",
+                "Changed after its test": "yes" if claim.changed_after_lock else "no",
+            }
+        )
+    if rows:
+        st.dataframe(rows, hide_index=True, width="stretch")
+    else:
+        st.info("There is no claim yet; the report then holds what was seen.")
+
+
+def _verification(session: ReviewSession) -> None:
+    """Make everything again and compare, in the background."""
+    models = pool()
+
+    def work(progress):
+        path = export_review_to_cache(library(), session.id)
+        return verify_bundle(path, models.get, lambda done, total, _: progress(done, total))
+
+    key = f"{session.id}|{session.version}"
+    found = analysis(VERIFY, key, "Making every prototype again", "cpu", work)
+    if found is None:
+        return
+    text = ", ".join(f"{found.count(status)} {status}" for status in _MARKS)
+    (st.success if found.ok else st.error)(f"Verified: {text}.", icon=":material/verified:")
+    rows = [
+        {"": _MARKS[one.status], "Check": one.name, "Result": one.status, "Detail": one.detail}
+        for one in found.checks
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def show_log(session: ReviewSession) -> None:
+    """Everything that was done, with times, and a place for remarks."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input("Remark for the log", key="review_note", max_chars=20_000)
+        st.button(
+            "Add it",
+            key="review_note_button",
+            icon=":material/add_comment:",
+            disabled=not text.strip(),
+            on_click=_note,
+            args=(session,),
+        )
+    rows = log_rows(session)
+    st.dataframe(
+        [
+            {"Entry": row.numbers, "Time": moment(row.time), "By": row.author, "What": row.text}
+            for row in rows[::-1][:LOGGED]
+        ],
+        hide_index=True,
+        width="stretch",
+    )
+    if len(rows) > LOGGED:
+        st.caption(f"The newest {LOGGED} of {len(rows)} lines; the report has all of them.")
+
+
+def _note(session: ReviewSession) -> None:
+    with errors_shown():
+        text = st.session_state.get("review_note", "").strip()
+        if text and review_state.act(session.id, Noted(text=text)):
+            st.session_state["review_note"] = ""

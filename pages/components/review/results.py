@@ -1,0 +1,160 @@
+"""The result of a cohort test: the paper's tables, the comparisons, the images."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.components.common.shared import escaped, library
+from pages.components.generate.grid import data_uri
+from protocore.cohorts.analysis import CohortAnalysis, Estimate
+from protocore.cohorts.outcomes import interval_text, number_text
+from protocore.cohorts.plan import ImageVerdict
+from protocore.reports.cohort_tables import analysis_csv, verdicts_csv
+from protocore.reports.figures.review import Bar, cohorts_figure
+from protocore.review.results import TestResult
+from protocore.review.session import ReviewSession, Test
+
+PER_PAGE = 24
+PER_ROW = 8
+ORDERS = {
+    "wrong": "misclassified first",
+    "low": "least likely first",
+    "high": "most likely first",
+    "name": "by name",
+}
+
+
+def show_result(session: ReviewSession, test: Test, result: TestResult) -> None:
+    """Tables, warnings, downloads and images of a finished test."""
+    analysis = result.analysis
+    st.markdown("##### What the model says")
+    st.dataframe(_rows(analysis), hide_index=True, width="stretch")
+    st.plotly_chart(_figure(analysis), key=f"cohorts_{test.id}", config={"displaylogo": False})
+    st.dataframe(_comparisons(analysis), hide_index=True, width="stretch")
+    for text in (*analysis.warnings, *result.notes):
+        st.markdown(f":orange[:material/warning: {escaped(text)}]")
+    _skipped(result)
+    with st.container(horizontal=True):
+        stem = f"test_{test.id}"
+        st.download_button(
+            "Comparisons (CSV)", analysis_csv(analysis), f"{stem}_comparisons.csv", "text/csv",
+            key="result_csv", icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+        st.download_button(
+            "Images (CSV)", verdicts_csv(result.plan, result.a, result.b),
+            f"{stem}_images.csv", "text/csv",
+            key="result_images_csv", icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+        st.download_button(
+            "All of it (JSON)", result.to_json(), f"{stem}.json", "application/json",
+            key="result_json", icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+    _gallery(session, test, result)
+
+
+def _estimate(measure: str, value: Estimate) -> str:
+    return f"{number_text(measure, value.value)} ({interval_text(measure, value.interval)})"
+
+
+def _rows(analysis: CohortAnalysis) -> list[dict]:
+    """The paper's Tables 1 and 2, with intervals."""
+    rows = []
+    for row in analysis.rows:
+        cells = {
+            "Cohort": row.label,
+            "Images": row.count,
+            "Accuracy": _estimate("accuracy", row.accuracy),
+        }
+        for place, name in enumerate(analysis.class_names):
+            cells[f"Probability ({name})"] = _estimate("probability", row.probabilities[place])
+            cells[f"Logit ({name})"] = _estimate("logit", row.logits[place])
+        rows.append(cells)
+    return rows
+
+
+def _figure(analysis: CohortAnalysis) -> go.Figure:
+    shares, logits = [], []
+    for row in analysis.rows:
+        chances = zip(analysis.class_names, row.probabilities, strict=True)
+        named = [(f"P({name})", value) for name, value in chances]
+        shares.append([_bar("accuracy", row.accuracy), *(_bar(*one) for one in named)])
+        logits.append([_bar(*one) for one in zip(analysis.class_names, row.logits, strict=True)])
+    return cohorts_figure([row.label for row in analysis.rows], shares, logits)
+
+
+def _bar(name: str, estimate: Estimate) -> Bar:
+    low, high = estimate.interval
+    return Bar(name=name, value=estimate.value, low=low, high=high)
+
+
+def _comparisons(analysis: CohortAnalysis) -> list[dict]:
+    return [
+        {
+            "Measure": ("▶ " if found.primary else "") + found.measure,
+            "A − B": number_text(found.measure, found.difference, signed=True),
+            "95 % interval": interval_text(found.measure, found.interval, signed=True),
+            "Exact test": f"{found.test}, {found.alternative}",
+            "p": f"{found.p:.3g}",
+            "Effect": f"{found.effects[0].name} {found.effects[0].value:.2f}"
+            if found.effects and found.effects[0].value is not None
+            else "–",
+            "Images needed": found.size_needed,
+        }
+        for found in analysis.comparisons
+    ]
+
+
+def _skipped(result: TestResult) -> None:
+    skipped = [("A", one) for one in result.skipped_a] + [("B", one) for one in result.skipped_b]
+    if skipped:
+        with st.expander(f"{len(skipped)} files were not used", icon=":material/block:"):
+            for side, one in skipped[:200]:
+                st.markdown(f"{side}: {escaped(one.name)}: {escaped(one.reason)}")
+
+
+def _gallery(session: ReviewSession, test: Test, result: TestResult) -> None:
+    """The images of each cohort with what the model says of them."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        side = st.segmented_control(
+            "Images of cohort", ["a", "b"], format_func=str.upper, key=f"gallery_side_{test.id}",
+            default="a", required=True,
+        )  # fmt: skip
+        order = st.selectbox(
+            "Order", list(ORDERS), format_func=ORDERS.get, key=f"gallery_order_{test.id}",
+            width=240,
+        )  # fmt: skip
+        verdicts = result.side(side)
+        pages = -(-len(verdicts) // PER_PAGE)
+        page = st.number_input("Page", 1, pages, 1, key=f"gallery_page_{test.id}", width=120)
+    places = sorted(range(len(verdicts)), key=lambda i: _rank(verdicts[i], order))
+    shown = places[(page - 1) * PER_PAGE : page * PER_PAGE]
+    for first in range(0, len(shown), PER_ROW):
+        row = shown[first : first + PER_ROW]
+        for place, column in zip(row, st.columns(PER_ROW), strict=False):
+            with column:
+                _picture(session, test, side, place, verdicts[place])
+
+
+def _rank(verdict: ImageVerdict, order: str) -> tuple:
+    likely = verdict.logits[0]
+    return {
+        "wrong": (verdict.correct, likely),
+        "low": (likely,),
+        "high": (-likely,),
+        "name": (verdict.name,),
+    }[order]
+
+
+def _picture(
+    session: ReviewSession, test: Test, side: str, place: int, verdict: ImageVerdict
+) -> None:
+    path = library().reviews.file(session.id, "tests", test.id, side, f"{place:04d}.jpg")
+    if path.is_file():
+        st.image(data_uri(path.read_bytes()), width="stretch", alt=verdict.name)
+    colour = "green" if verdict.correct else "red"
+    st.caption(
+        f":{colour}[{escaped(verdict.predicted_name)}]  \np {verdict.probabilities[0]:.2f} · "
+        f"logit {verdict.logits[0]:.2f}",
+        help=escaped(verdict.name),
+    )

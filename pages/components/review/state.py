@@ -1,0 +1,118 @@
+"""What the Bias Review page shows: which session, who looks at it, and what they do.
+
+The session is named in the link, `?session=<id>`, so that it can be sent to a colleague. Whatever
+is entered goes into the library at once; nothing of it lives in the browser's session alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import streamlit as st
+
+from pages.components.common.shared import escaped, library, load_model, show_error, test_result
+from protocore.errors import LibraryError, ProtocoreError, ReviewError
+from protocore.models.classifier import Classifier
+from protocore.models.spec import ModelSpec
+from protocore.review.events import Action
+from protocore.review.results import TestResult, check_result
+from protocore.review.session import ReviewSession
+
+_OPEN, _NOTICE, _NAME = "review_open", "review_notice", "review_me"
+
+
+def current() -> ReviewSession | None:
+    """The session of the link or of the last visit; raises LibraryError, ReviewError."""
+    review_id = st.query_params.get("session") or st.session_state.get(_OPEN)
+    if not review_id:
+        return None
+    try:
+        session = library().reviews.session(review_id)
+    except ReviewError:
+        close_session()
+        raise
+    st.session_state[_OPEN] = st.query_params["session"] = review_id
+    return session
+
+
+def open_session(review_id: str) -> None:
+    """Show this session from now on."""
+    st.session_state[_OPEN] = st.query_params["session"] = review_id
+
+
+def close_session() -> None:
+    """Back to the list of sessions."""
+    st.session_state.pop(_OPEN, None)
+    st.query_params.pop("session", None)
+    st.query_params.pop("step", None)
+
+
+def me() -> str:
+    """The reviewer's name; "" as long as it was not given."""
+    return " ".join(str(st.session_state.get(_NAME) or "").split())[:60]
+
+
+def introduce(name: str) -> None:
+    """Be this reviewer from now on."""
+    st.session_state[_NAME] = name
+
+
+def act(review_id: str, *actions: Action) -> bool:
+    """Do something in the session, from a callback; a refusal is shown at the next run."""
+    return attempt(library().reviews.append, review_id, me(), *actions)
+
+
+def attempt(work, *arguments, done: str = "") -> bool:
+    """Do something from a callback; what there is to say is shown at the top of the next run."""
+    try:
+        work(*arguments)
+    except ProtocoreError as error:
+        st.session_state[_NOTICE] = ("error", str(error))
+        return False
+    if done:
+        st.session_state[_NOTICE] = ("success", done)
+    return True
+
+
+def show_notice() -> None:
+    """What the last action had to say."""
+    kind, text = st.session_state.pop(_NOTICE, ("", ""))
+    if kind == "error":
+        show_error(text)
+    elif kind:
+        st.success(escaped(text), icon=":material/check:")
+
+
+def classifier_of(session: ReviewSession) -> Classifier:
+    """The model under review; raises ReviewError when its weights are not those any more."""
+    started = session.started
+    classifier = load_model(ModelSpec.from_link(started.model_link))
+    if classifier.weight_hash != started.weight_hash:
+        raise ReviewError(
+            f"{started.model_title} has other weights now than when this session was started: put "
+            "the old file back, or start a new session"
+        )
+    plans = (claim.current.said.plan for claim in session.claims)
+    classes = (*started.classes, *(i for plan in plans for i in (plan.target, *plan.rivals)))
+    if (last := max(classes, default=0)) >= classifier.num_classes:  # of an import, by hand
+        raise ReviewError(f"this session is about class {last}, which {classifier.title} has not")
+    return classifier
+
+
+def finished_looking(session: ReviewSession, rounds: Iterable[str]) -> bool:
+    """Whether the reviewer may know what others have seen in these rounds."""
+    return all(me() in session.round(one).revealed for one in rounds)
+
+
+def results_of(session: ReviewSession) -> dict[str, TestResult]:
+    """The results of the finished tests; what is lost is said and left out."""
+    found = {}
+    for test in session.tests:
+        if test.status != "finished":
+            continue
+        try:
+            found[test.id] = result = test_result(session.id, test.id, test.digest)
+            check_result(session, test, result)
+        except (LibraryError, ReviewError) as error:
+            show_error(str(error))
+    return found

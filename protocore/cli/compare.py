@@ -1,0 +1,140 @@
+"""Command line: `compare`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from protocore.cli.generate import (
+    ProgressBar,
+    add_settings_options,
+    settings_from_args,
+    split_list,
+)
+from protocore.cli.models import add_model_options, classifier_from_args
+from protocore.compare.comparison import Comparison, compare, parting_lines
+from protocore.compare.fairness import plan_targets
+from protocore.compare.related import natural_images, suggest
+from protocore.errors import LibraryError, SettingsError
+from protocore.generation.api import generate_prototypes
+from protocore.generation.prototype import Prototype, make_folder
+from protocore.models.classifier import Classifier
+from protocore.reports.compare import comparison_html
+from protocore.reports.compare_tables import (
+    grid_image,
+    matrix_csv,
+    paths_csv,
+    png_bytes,
+    stability_csv,
+    top_csv,
+)
+from protocore.similarity.activations import LAYER_SETS
+
+
+def register(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command `compare`."""
+    parser = subparsers.add_parser(
+        "compare",
+        help="prototypes of related classes side by side",
+        description="Makes the prototypes of some classes in one batch, with the same start images "
+        "and transforms, and writes the grid, the matrices as CSV and a page index.html. With "
+        "--related it only lists the classes most related to one.",
+    )
+    add_model_options(parser)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--classes", metavar="A,B", help="indices or exact names, with commas")
+    what.add_argument("--related", metavar="CLASS", help="list the classes related to this one")
+    parser.add_argument(
+        "--images", metavar="DIR", help="with --related: natural images, one subfolder per class"
+    )
+    parser.add_argument("--seeds", default="0", metavar="0,1", help="with commas (default: 0)")
+    parser.add_argument("--out", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--layers", choices=LAYER_SETS, default="weighted", help="for similarity between prototypes"
+    )
+    add_settings_options(parser)
+    parser.set_defaults(run=run_compare)
+
+
+def run_compare(args: argparse.Namespace) -> int:
+    """List related classes, or generate, compare and write."""
+    if args.related is not None:
+        return _list_related(classifier_from_args(args), args.related, args.images)
+    if args.out is None:
+        raise SettingsError("--classes needs --out: the folder for the comparison")
+    settings_from_args(args, "")  # what is wrong with them is said before a model is loaded
+    seeds = _whole_numbers(split_list(args.seeds, "seed"))
+    make_folder(args.out)
+    classifier = classifier_from_args(args)
+    classes = [classifier.find_class(text) for text in split_list(args.classes, "class")]
+    targets = plan_targets(classifier, classes, seeds)
+    settings = settings_from_args(args, classifier.source)
+    print(f"{classifier.title} on {classifier.device}: {len(targets)} prototypes", file=sys.stderr)
+    bar = ProgressBar()
+    try:
+        prototypes = generate_prototypes(classifier, targets, settings, on_step=bar.show)
+    finally:
+        bar.close()
+    comparison = compare(classifier, prototypes, layer_set=args.layers)
+    for path in write_comparison(args.out, comparison, prototypes):
+        print(path)
+    return 0
+
+
+def write_comparison(
+    folder: Path, comparison: Comparison, prototypes: Sequence[Prototype]
+) -> list[Path]:
+    """Prototypes, grid, CSV files and the page; raises LibraryError and leaves no half file."""
+    from protocore.reports.figures.compare import parting_chart  # plotly takes a second to import
+    from protocore.reports.figures.static import chart_svg
+
+    matrix = comparison.matrix
+    chart = parting_chart(
+        comparison.paths.layers,
+        *parting_lines(comparison),
+        title="Similarity between prototypes",
+        y_title="Spearman correlation",
+    )
+    files = {
+        "grid.png": png_bytes(grid_image(comparison)),
+        "probabilities.csv": matrix_csv(comparison, matrix.probabilities).encode(),
+        "logits.csv": matrix_csv(comparison, matrix.logits).encode(),
+        "top_classes.csv": top_csv(comparison).encode(),
+        "layers.csv": paths_csv(comparison).encode(),
+        "stability.csv": stability_csv(comparison).encode(),
+        "index.html": comparison_html(comparison, [chart_svg(chart)]).encode(),
+    }
+    written = [prototype.save(folder / "prototypes") for prototype in prototypes]
+    try:
+        for name, content in files.items():
+            draft = folder / f".{name}.partial"
+            draft.write_bytes(content)
+            written.append(draft.replace(folder / name))
+    except OSError as error:
+        for name in files:
+            (folder / f".{name}.partial").unlink(missing_ok=True)
+        raise LibraryError(
+            f"the comparison could not be written to {folder}: {error.strerror or error}; choose a "
+            "folder that can be written and has room"
+        ) from error
+    return written
+
+
+def _list_related(classifier: Classifier, query: str, folder: str | None) -> int:
+    anchor = classifier.find_class(query)
+    natural = natural_images(classifier, anchor, folder)
+    found = suggest(classifier, anchor, natural=natural)
+    for item in found.items:
+        print(f"{item.label}  ({item.reason})")
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return 0
+
+
+def _whole_numbers(texts: Sequence[str]) -> list[int]:
+    try:
+        return [int(text) for text in texts]
+    except ValueError:
+        raise SettingsError(f"seeds must be whole numbers, got {','.join(texts)!r}") from None

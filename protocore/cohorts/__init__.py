@@ -1,0 +1,1 @@
+"""Does it matter on images: cohorts, plans, predictions, statistics, analysis."""

@@ -1,0 +1,1 @@
+"""Exact tests and intervals for proportions and means."""

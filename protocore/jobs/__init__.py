@@ -1,0 +1,1 @@
+"""What runs: the engine, its queues, and the jobs themselves."""

@@ -1,0 +1,226 @@
+"""A cohort test of a review session as a background job: both cohorts judged, the result kept."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy
+
+from protocore.cohorts.cohort import Cohort, cohort_from_images, duplicates, pair_up
+from protocore.cohorts.plan import TestPlan
+from protocore.cohorts.prediction import judge
+from protocore.cohorts.recipes import FILES, check_recipe, cohorts_from_recipe
+from protocore.errors import JobError, ProtocoreError, ReviewError
+from protocore.generation.prototype import library_versions
+from protocore.generation.recording import encode_jpeg
+from protocore.jobs.engine import JobControl, JobEngine
+from protocore.jobs.rounds import check_weights
+from protocore.library.library import Library
+from protocore.library.manifest import now
+from protocore.models.classifier import Classifier
+from protocore.models.pool import ModelPool
+from protocore.models.spec import ModelSpec
+from protocore.review.events import TestFailed, TestFinished, TestStarted
+from protocore.review.material import THUMBNAIL_QUALITY
+from protocore.review.results import MAX_NOTES, RESULT_FILE, TestResult
+from protocore.similarity.image_sets import ImageFile
+
+KIND = "review test"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CohortImages:
+    """Where the images of both cohorts come from: a recipe, or files."""
+
+    recipe: Mapping[str, Any] = field(default_factory=lambda: dict(FILES))
+    files_a: tuple[ImageFile, ...] = ()
+    files_b: tuple[ImageFile, ...] = ()
+    source_a: str = "files"
+    source_b: str = "files"
+
+
+def submit_test(
+    engine: JobEngine,
+    library: Library,
+    pool: ModelPool,
+    review_id: str,
+    author: str,
+    claim_id: str,
+    images: CohortImages,
+) -> str:
+    """Lock the claim and test it in the background; returns the job's identifier.
+
+    How it ends is an event of the session: a result in its folder, or the reason why there is
+    none. Raises ReviewError when the claim cannot be tested now.
+    """
+    recipe = check_recipe(images.recipe)
+    session = library.reviews.session(review_id)
+    said = session.claim(claim_id).current.said
+    spec = ModelSpec.from_link(session.started.model_link)
+    started = TestStarted(
+        test=secrets.token_hex(8),
+        claim=claim_id,
+        plan=said.plan,
+        source_a=images.source_a,
+        source_b=images.source_b,
+    )
+    library.reviews.append(review_id, author, started)
+    job = _TestJob(library, review_id, started, images, (said.cohort_a, said.cohort_b))
+    meta = {"review": review_id, "test": started.test, "recipe": recipe}
+    title = f"Test of “{said.statement[:80]}”"
+
+    def work(control: JobControl) -> str:
+        return job.run(control, lambda: pool.get(spec), session.started.weight_hash)
+
+    return engine.submit(kind=KIND, title=title, device=spec.device, work=work, meta=meta)
+
+
+@dataclass(frozen=True, eq=False)
+class _TestJob:
+    """One test, in the worker thread."""
+
+    library: Library
+    review_id: str
+    started: TestStarted
+    images: CohortImages
+    labels: tuple[str, str]
+
+    def run(self, control: JobControl, load: Callable[[], Classifier], weight_hash: str) -> str:
+        """Perform the test and note how it ended; returns its identifier."""
+        reviews, test = self.library.reviews, self.started.test
+        try:
+            classifier = load()
+            check_weights(classifier, weight_hash)
+            digest = self._perform(control, classifier)
+        except BaseException as error:
+            failed = TestFailed(test=test, error=_reason(error))
+            reviews.append(self.review_id, "", failed)
+            raise
+        reviews.append(self.review_id, "", TestFinished(test=test, digest=digest))
+        return test
+
+    def _perform(self, control: JobControl, classifier: Classifier) -> str:
+        """Judge both cohorts and keep the result; returns the SHA-256 of its file."""
+        began, plan = time.monotonic(), self.started.plan
+        control.progress(0, 0, "reading images")
+        a, b = _cohorts(self.images, self.labels, classifier.input_size)
+        skipped = (a.skipped, b.skipped)
+        a, b, notes = _paired(plan, a, b)
+        report = _reporter(control, len(a) + len(b))
+        verdicts = (
+            judge(classifier, a, plan, lambda done, _: report(done)),
+            judge(classifier, b, plan, lambda done, _: report(len(a) + done)),
+        )
+        result = self._result(classifier, verdicts, skipped, notes, time.monotonic() - began)
+        folder = f"tests/{self.started.test}"
+        for side, cohort in (("a", a), ("b", b)):
+            for place, pixels in enumerate(cohort.pixels):
+                content = encode_jpeg(np.ascontiguousarray(pixels), THUMBNAIL_QUALITY)
+                self._keep(f"{folder}/{side}/{place:04d}.jpg", content)
+        return self._keep(f"{folder}/{RESULT_FILE}", result.to_json().encode())
+
+    def _keep(self, name: str, content: bytes) -> str:
+        return self.library.reviews.write_file(self.review_id, name, content)
+
+    def _result(self, classifier: Classifier, verdicts, skipped, notes, seconds) -> TestResult:
+        plan = self.started.plan
+        classes = (plan.target, *plan.rivals)
+        return TestResult(
+            plan=plan,
+            class_names=tuple(classifier.class_names[index] for index in classes),
+            a=verdicts[0],
+            b=verdicts[1],
+            labels=self.labels,
+            sources=(self.started.source_a, self.started.source_b),
+            model_title=classifier.title,
+            weight_hash=classifier.weight_hash,
+            versions={**library_versions(), "scipy": scipy.__version__},
+            seconds=seconds,
+            created=now(),
+            skipped_a=skipped[0],
+            skipped_b=skipped[1],
+            notes=tuple(notes[:MAX_NOTES]),
+            recipe=self.images.recipe,
+        )
+
+
+def _paired(plan: TestPlan, a: Cohort, b: Cohort) -> tuple[Cohort, Cohort, list[str]]:
+    """The cohorts in the order of their pairs where the plan wants pairs, and what to mind."""
+    notes = [f"duplicate: {one.text}"[:20_000] for one in duplicates(a, b)]
+    if not plan.paired:
+        return a, b, notes
+    pairing = pair_up(a, b)
+    if pairing.unpaired_a or pairing.unpaired_b:
+        notes.append(pairing.text)
+    return pairing.a, pairing.b, notes
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error)
+    if not isinstance(error, ProtocoreError):
+        text = f"something unexpected went wrong ({type(error).__name__}: {text})"
+    # An event takes neither NUL nor lone surrogates: the test would never be said to have ended.
+    return text[:2000].replace("\0", "?").encode(errors="replace").decode()
+
+
+def _cohorts(images: CohortImages, labels: tuple[str, str], size: int) -> tuple[Cohort, Cohort]:
+    made = cohorts_from_recipe(images.recipe, size=size)
+    if made is not None:
+        return made
+    return (
+        cohort_from_images(images.files_a, label=labels[0], size=size, source=images.source_a),
+        cohort_from_images(images.files_b, label=labels[1], size=size, source=images.source_b),
+    )
+
+
+def _reporter(control: JobControl, total: int) -> Callable[[int], None]:
+    def report(done: int) -> None:
+        control.wait_if_paused()
+        if control.stopping:
+            raise ReviewError("the test was stopped before its end: start it again")
+        control.progress(done, total, "asking the model")
+
+    return report
+
+
+def stop_test(engine: JobEngine, library: Library, job_id: str, author: str) -> None:
+    """Stop a test. One that was still waiting has no work that could note it: done here."""
+    with suppress(JobError):  # it may have ended meanwhile
+        engine.stop(job_id)
+        view = engine.view(job_id)
+        session = library.reviews.session(view.meta["review"])
+        test = session.test(view.meta["test"])
+        if view.status == "stopped" and test.status == "running":
+            error = "the test was stopped before it began: start it again"
+            library.reviews.append(session.id, author, TestFailed(test=test.id, error=error))
+
+
+def end_orphan(engine: JobEngine, library: Library, review_id: str, author: str) -> int:
+    """Note tests that no job performs any more, as after a restart; returns how many.
+
+    Call it only in the process that runs the jobs.
+    """
+    session = library.reviews.session(review_id)
+    alive = {view.meta.get("test") for view in engine.views() if view.active}
+    lost = [test for test in session.tests if test.status == "running" and test.id not in alive]
+    for test in lost:
+        failed = TestFailed(test=test.id, error="interrupted: the app was closed meanwhile")
+        library.reviews.append(review_id, author, failed)
+    return len(lost)
+
+
+def plan_text(plan: TestPlan, classifier: Classifier) -> str:
+    """What a plan predicts, such as "logit of 0 · academic gown: A > B by more than 0.1"."""
+    index = plan.rivals[0] if plan.measure.startswith("rival") else plan.target
+    measure = plan.measure.removeprefix("rival ")
+    pairs = ", pair by pair" if plan.paired else ""
+    return (
+        f"{measure} of {classifier.label(index)}: {plan.direction.upper()} by more than "
+        f"{plan.smallest_effect:g}{pairs}"
+    )

@@ -1,0 +1,157 @@
+"""Is the result of a cohort test what it says? Computed, rendered and judged again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from protocore.cohorts.cohort import Cohort
+from protocore.cohorts.plan import ImageVerdict
+from protocore.cohorts.prediction import judge
+from protocore.cohorts.recipes import cohorts_from_recipe
+from protocore.errors import ProtocoreError
+from protocore.generation.recording import encode_jpeg
+from protocore.library import archive
+from protocore.library.bundle import MAX_PIXELS
+from protocore.library.checks import Check, differs, not_possible, ok
+from protocore.library.review_bundle import thumbnail_paths
+from protocore.library.verify_prototypes import LOGIT_TOLERANCE, Report
+from protocore.models.classifier import Classifier
+from protocore.review.material import THUMBNAIL_QUALITY
+from protocore.review.results import TestResult
+from protocore.review.session import Test
+
+JPEG_TOLERANCE = 1.0  # mean difference of 255 levels between two JPEG encoders of one quality
+
+
+def check_test(
+    folder: Path,
+    test: Test,
+    result: TestResult,
+    name: str,
+    classifier: Classifier | None,
+    report: Report,
+) -> Iterator[Check]:
+    """A result that is as recorded: its analysis; images and verdicts where they can be made."""
+    yield ok(f"{name}: recorded", "the result is that of the session, with the plan of its test")
+    report(f"{name}: analysis")
+    yield _analysis(f"{name}: analysis", result)
+    try:
+        cohorts = _cohorts(result, classifier)
+    except ProtocoreError as error:
+        yield differs(f"{name}: images", f"they cannot be made again: {error}")
+        return
+    if isinstance(cohorts, str):
+        for step in ("images", "small copies", "verdicts"):
+            yield not_possible(f"{name}: {step}", cohorts)
+        return
+    yield _images(f"{name}: images", result, cohorts)
+    yield _thumbnails(f"{name}: small copies", folder, test, result, cohorts)
+    try:
+        yield _verdicts(f"{name}: verdicts", result, cohorts, classifier, report)
+    except ProtocoreError as error:
+        yield differs(f"{name}: verdicts", f"the images cannot be judged: {error}")
+
+
+def _analysis(name: str, result: TestResult) -> Check:
+    """The reported analysis against one computed from the verdicts."""
+    if wrong := result.misreported:
+        return differs(name, wrong)
+    count = len(result.a) + len(result.b)
+    return ok(name, f"the same tables and tests come out of its {count} verdicts")
+
+
+def _cohorts(result: TestResult, classifier: Classifier | None) -> tuple[Cohort, Cohort] | str:
+    """Both cohorts again, or why that is not possible."""
+    if result.recipe["kind"] == "files":
+        return "the images are files that are not in the bundle"
+    if classifier is None:
+        return "the model with its weights is not reachable here"
+    made = cohorts_from_recipe(result.recipe, size=classifier.input_size)
+    assert made is not None  # only files give none
+    return made
+
+
+def _images(name: str, result: TestResult, cohorts: tuple[Cohort, Cohort]) -> Check:
+    for side, cohort in zip("ab", cohorts, strict=True):
+        known = [verdict.hash for verdict in result.side(side)]
+        if len(known) != len(cohort):
+            return differs(
+                name, f"cohort {side.upper()} has {len(known)} images, not {len(cohort)}"
+            )
+        wrong = sum(mine != own for mine, own in zip(known, cohort.hashes, strict=True))
+        if wrong:
+            return differs(name, f"{wrong} of {len(known)} images of {side.upper()} are other ones")
+    return ok(name, f"the demo world renders the same {sum(map(len, cohorts))} images")
+
+
+def _thumbnails(
+    name: str, folder: Path, test: Test, result: TestResult, cohorts: tuple[Cohort, Cohort]
+) -> Check:
+    """Whether the small copies, which readers of the report look at, show these images."""
+    paths = thumbnail_paths(folder, test, result)
+    by_side = dict(zip("ab", cohorts, strict=True))
+    for (side, place), path in paths.items():
+        if place >= len(by_side[side]):
+            continue
+        try:
+            archive.check_image(path, MAX_PIXELS)
+        except ProtocoreError as error:
+            return differs(name, str(error))
+        pixels = np.ascontiguousarray(by_side[side].pixels[place])
+        wanted = _decoded(io.BytesIO(encode_jpeg(pixels, THUMBNAIL_QUALITY)))
+        shown = _decoded(path)
+        if shown.shape != wanted.shape or np.abs(shown - wanted).mean() > JPEG_TOLERANCE:
+            return differs(name, f"{side}/{path.name} shows another image")
+    if not paths:
+        return not_possible(name, "there are none")
+    return ok(name, f"{len(paths)} small copies show the images")
+
+
+def _decoded(source: Path | BinaryIO) -> np.ndarray:
+    """An image `(H, W, 3)` float64, 0..255."""
+    with Image.open(source) as image:
+        return np.asarray(image.convert("RGB"), dtype=float)
+
+
+def _verdicts(
+    name: str,
+    result: TestResult,
+    cohorts: tuple[Cohort, Cohort],
+    classifier: Classifier,
+    report: Report,
+) -> Check:
+    largest = 0.0
+    for side, cohort in zip("ab", cohorts, strict=True):
+        report(f"{name} on {len(cohort)} images of {side.upper()}")
+        known = result.side(side)
+        if len(known) != len(cohort):
+            return not_possible(name, "there are other images than verdicts")
+        for mine, own in zip(known, judge(classifier, cohort, result.plan), strict=True):
+            if wrong := _other(mine, own):
+                return differs(name, f"{mine.name} of {side.upper()}: {wrong}")
+            largest = max(largest, *_gaps(mine, own))
+    return ok(name, f"the model says the same again (logits within {max(largest, 1e-6):.0e})")
+
+
+def _other(mine: ImageVerdict, own: ImageVerdict) -> str:
+    """How a verdict in the bundle is not the model's; "" when it is."""
+    gap = max(_gaps(mine, own))
+    if gap > LOGIT_TOLERANCE:
+        return f"its scores are {gap:.3f} off (tolerance {LOGIT_TOLERANCE})"
+    if mine.predicted != own.predicted:
+        return f"it is taken for {own.predicted_name}, not {mine.predicted_name}"
+    if (mine.predicted_name, mine.pair_key) != (own.predicted_name, own.pair_key):
+        return "it has another name of its class or pair"
+    return ""
+
+
+def _gaps(mine: ImageVerdict, own: ImageVerdict) -> list[float]:
+    said = (*mine.logits, *mine.probabilities)
+    found = (*own.logits, *own.probabilities)
+    return [abs(one - other) for one, other in zip(said, found, strict=True)]

@@ -1,0 +1,1 @@
+"""The accelerated paths of a classifier."""

@@ -1,0 +1,1 @@
+"""Plotly figures and ECharts options from arrays."""

@@ -1,1 +1,0 @@
-"""What keeps it running: background jobs and the library of everything made."""
