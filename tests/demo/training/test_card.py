@@ -8,6 +8,7 @@ from torch import nn
 
 from protocore.demo.biases import KNOWN_CLAIMS, PLANTED, SHAM, claim_by_key
 from protocore.demo.classes import CLASS_NAMES
+from protocore.demo.training import card as card_module
 from protocore.demo.training.card import (
     CARD_PATH,
     MARKDOWN_PATH,
@@ -16,7 +17,6 @@ from protocore.demo.training.card import (
     read_card,
 )
 from protocore.demo.training.evaluation import accuracy, attacked_accuracy, measure_effect
-from protocore.demo.training import card as card_module
 from protocore.demo.weights import VARIANTS, demo_weights_path, load_demo_network
 from protocore.errors import ModelError, SettingsError
 
