@@ -15,10 +15,8 @@ from protocore.compare.edits import Box, Stroke, shape_from_dict, shape_to_dict
 _FOLDER = Path(__file__).parent
 
 
-def _component(name: str, classes: str):
-    shared, own = (
-        (_FOLDER / file).read_text(encoding="utf-8") for file in ("canvas.js", f"{name}.js")
-    )
+def _component(name: str, file: str, classes: str):
+    shared, own = ((_FOLDER / script).read_text(encoding="utf-8") for script in ("canvas.js", file))
     return st.components.v2.component(
         name,
         html=f'<div class="{classes}"\n tabindex="0"></div>',
@@ -27,8 +25,8 @@ def _component(name: str, classes: str):
     )
 
 
-_VIEWER = _component("compare_viewer", "viewer")
-_EDITOR = _component("compare_editor", "viewer editor")
+_VIEWER = _component("compare_viewer", "viewer.js", "viewer")
+_EDITOR = _component("compare_editor", "editor.js", "viewer editor")
 
 
 @dataclass(frozen=True, kw_only=True)
