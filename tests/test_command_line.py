@@ -164,7 +164,7 @@ def test_wrong_values(words, capsys, tmp_path, option, value, text):
     [
         (
             ["--hf-weight", "nan"],
-            "high-frequency weight must be a number from 0 to 1000000.0, got nan",
+            "total variation weight must be a number from 0 to 1000000, got nan",
         ),
         (["--scale", "2,1"], "scale must be (smallest, largest), got (2.0, 1.0)"),
         (["--translation", "0.1,7"], "translation (share of the size) must be <= 1, got 7.0"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -11,19 +10,11 @@ from pathlib import Path
 from protocore.cli.models import add_model_options, classifier_from_args
 from protocore.errors import SettingsError
 from protocore.generation.api import generate_prototypes
+from protocore.generation.fields import CHOICE, FIELDS, PAIR, WHOLE, Field
 from protocore.generation.loop import Snapshot
 from protocore.generation.presets import PRESETS, default_preset, find_preset
 from protocore.generation.prototype import make_folder
-from protocore.generation.settings import (
-    FILLS,
-    HF_RISES,
-    HF_UNITS,
-    PARAMETRISATIONS,
-    PENALTIES,
-    PRECISIONS,
-    GenerationSettings,
-    Target,
-)
+from protocore.generation.settings import GenerationSettings, Target
 
 _BAR_WIDTH = 30  # characters
 _SECONDS_BETWEEN_LINES = 0.2
@@ -51,41 +42,28 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings", "values given replace those of the preset")
     names = [preset.name for preset in PRESETS]
     group.add_argument("--preset", choices=names, help="default: what fits the model")
-    group.add_argument("--steps", type=int)
-    group.add_argument("--learning-rate", type=float)
-    group.add_argument("--baseline-steps", type=int, help="steps of stage 1 (L_pv)")
-    group.add_argument("--scale", type=_pair, metavar="LOW,HIGH")
-    group.add_argument("--rotation", type=float, metavar="DEGREES")
-    group.add_argument("--translation", type=_pair, metavar="X,Y", help="shares of the size")
-    group.add_argument("--fill", choices=FILLS)
-    group.add_argument("--transforms-per-step", type=int)
-    group.add_argument("--hf-weight", type=float, help="at the first step")
-    group.add_argument("--hf-weight-end", type=float, help="at the last step")
-    group.add_argument(
-        "--hf-rise", choices=HF_RISES, help="class: as fast as the probability floor allows"
-    )
-    group.add_argument(
-        "--hf-unit", choices=HF_UNITS, help="gradient: weights in percent of the class gradient"
-    )
-    group.add_argument("--hf-penalty", choices=PENALTIES)
-    group.add_argument(
-        "--hf-colour", type=float, metavar="FACTOR", help="of differences in colour alone, added"
-    )
-    group.add_argument("--averaging", type=int, metavar="STEPS")
-    group.add_argument("--probability-floor", type=float, metavar="P")
-    group.add_argument("--image-size", type=int, metavar="PIXELS")
-    group.add_argument("--parametrisation", choices=PARAMETRISATIONS)
-    group.add_argument("--precision", choices=PRECISIONS)
+    for field in FIELDS.values():
+        group.add_argument(field.flag, **_argument(field))
+
+
+def _argument(field: Field) -> dict:
+    """What argparse needs to know of a setting."""
+    unit = f" ({field.unit})" if field.unit else ""
+    text = {"help": f"{field.label}{unit}: {field.help}".replace("%", "%%")}
+    if field.kind == CHOICE:
+        return {"choices": field.choices, **text}
+    if field.kind == PAIR:
+        return {"type": _pair, "metavar": "A,B", **text}
+    return {"type": int if field.kind == WHOLE else float, "metavar": "N", **text}
 
 
 def settings_from_args(args: argparse.Namespace, source: str) -> GenerationSettings:
     """The preset (or what fits a classifier of that source) with the given values replaced."""
     preset = find_preset(args.preset) if args.preset else default_preset(source)
-    names = [field.name for field in dataclasses.fields(GenerationSettings)]
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in FIELDS if getattr(args, name) is not None}
     if "hf_weight" in given and "hf_weight_end" not in given:
         given["hf_weight_end"] = None  # one number means a constant weight
-    return preset.settings.replace(**given)
+    return preset.settings.patch(given)
 
 
 def run_generate(args: argparse.Namespace) -> int:

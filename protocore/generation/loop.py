@@ -15,7 +15,9 @@ from torch import Tensor
 from protocore.errors import DivergedError, OutOfMemoryError, SettingsError
 from protocore.generation import losses
 from protocore.generation.affine import Fill, draw_matrices, transform
+from protocore.generation.fields import FIXED_WHILE_RUNNING
 from protocore.generation.parametrisation import PARAMETRISATIONS
+from protocore.generation.schedule import AdaptiveWeight
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.generation.state import GenerationState
 from protocore.models.classifier import Classifier
@@ -23,15 +25,6 @@ from protocore.models.fast.network import FastNetwork
 
 ADAM_BETAS = (0.9, 0.999)  # Kingma and Ba, 2015; the paper says "Adam" and gives the rate alone
 ADAM_EPSILON = 1e-8
-PROBE_EVERY = 4  # steps between two looks at the probability, for probability_floor
-# Factors on the share of the weight at each look below the floor, and above it, by hf_rise. Coming
-# back to a rising weight is slower than giving way, so that the class does not flicker.
-HF_FACTORS = {"steps": (0.75, 1.1), "class": (0.8, 1.2)}
-# Models whose gradients are smaller bear less than the first weight: where a class is not seen by
-# half of the steps, a weight that rises with the class is let go below it until it is seen.
-HF_RESCUE_FROM, HF_RESCUE_BELOW, HF_RESCUE_FACTOR = 0.5, 0.05, 0.6  # steps, probability, per look
-HF_LEAST = 1e-3  # of the first weight
-FIXED_WHILE_RUNNING = ("baseline_steps", "image_size", "parametrisation", "precision")
 _VIEWS_PER_PASS_CPU = 4  # views per forward pass; more do not pay on CPU (benchmark)
 _VIEWS_PER_PASS_GPU = 4096  # as many as fit; halved when they do not
 
@@ -173,38 +166,24 @@ class _Problem:
         _adam_(state, gradient, settings.learning_rate)
         self._parametrisation.constrain_(state.parameters)
         _average_(state, 0 if baseline else settings.averaging)
-        looks = settings.probability_floor or settings.hf_rise == "class"
-        if looks and not baseline and (state.step + 1) % PROBE_EVERY == 0:
-            self._give_way_(state, settings)
+        if not baseline and AdaptiveWeight(settings).looks(state.step):
+            self._adapt_weight_(state, settings)
         return measured
 
     @torch.no_grad()
-    def _give_way_(self, state: GenerationState, settings: GenerationSettings) -> None:
-        """Hold the rise of the high-frequency weight back where the class is lost.
-
-        How much smoothing a class bears differs from class to class and from model to model; this
-        finds it for each prototype. Where the weight rises with the class, it starts low and is
-        raised while the class stands above the floor, whatever the step. Measured on the image
-        itself, without transform. Not below the first step's weight, since less smoothing
-        gives noise, unless a weight that rises with the class has hidden it for half of the steps.
-        """
+    def _adapt_weight_(self, state: GenerationState, settings: GenerationSettings) -> None:
+        """Look at the images themselves, without transform, and change the weights' shares."""
         images = self._parametrisation.images(state.parameters)
         at_once = self._views_per_pass if self._mixed else 1  # see _passes
-        parts = [self.network(part) for part in images.split(at_once)]
-        probability = torch.cat(parts).softmax(dim=1).gather(1, self._classes[:, None])[:, 0]
-        lost = (probability < settings.probability_floor) & self._wanted
-        weight = settings.hf_weight_at(state.step + 1)
-        least = min(settings.hf_weight / weight, 1.0) if weight else 1.0
-        factor = torch.where(lost, *HF_FACTORS[settings.hf_rise])
-        bound = torch.full_like(state.hf_share, least)
-        if _may_rescue(settings, state.step + 1):
-            unseen = lost & (probability < HF_RESCUE_BELOW)
-            factor = torch.where(unseen, HF_RESCUE_FACTOR, factor)
-            # Having been below, it comes back step by step and not at once.
-            below = unseen | (state.hf_share < least)
-            bound = torch.where(below, HF_LEAST * least, bound)
-            _forget_(state, torch.where(unseen, HF_RESCUE_FACTOR, 1.0))
-        state.hf_share.copy_(torch.maximum(state.hf_share * factor, bound).clamp_(max=1.0))
+        logits = torch.cat([self.network(part) for part in images.split(at_once)])
+        probability = logits.softmax(dim=1).gather(1, self._classes[:, None])[:, 0]
+        share, memory = AdaptiveWeight(settings).changed(
+            state.step, state.hf_share, probability, self._wanted
+        )
+        state.hf_share.copy_(share)
+        shape = (-1, *(1,) * (state.parameters.dim() - 1))
+        state.first_moment.mul_(memory.view(shape))
+        state.second_moment.mul_(memory.view(shape) ** 2)
 
     def _gradient(self, state, settings, matrices: Tensor, *, baseline: bool):
         """Gradient of the summed losses in the parameters, and what was measured on the way."""
@@ -212,7 +191,7 @@ class _Problem:
         images = self._parametrisation.images(parameters)
         hf_loss = losses.high_frequency(images, settings.hf_penalty, settings.hf_colour)
         objective, probability, image_gradient = self._views(images, matrices, settings, baseline)
-        weight = state.hf_share * (0.0 if baseline else settings.hf_weight_at(state.step))
+        weight = AdaptiveWeight(settings).at(state.step, state.hf_share) * (not baseline)
         if settings.hf_unit == "gradient":
             weight = weight / 100 * losses.gradient_size(image_gradient)
         total = (images * image_gradient).sum() + (weight * hf_loss).sum()
@@ -289,21 +268,6 @@ def _adam_(state: GenerationState, gradient: Tensor, learning_rate: float) -> No
     mean = state.first_moment / (1 - beta1**state.updates)
     deviation = (state.second_moment / (1 - beta2**state.updates)).sqrt_().add_(ADAM_EPSILON)
     state.parameters.addcdiv_(mean, deviation, value=-learning_rate)
-
-
-def _may_rescue(settings: GenerationSettings, step: int) -> bool:
-    rises = settings.hf_rise == "class" and settings.hf_weight_end is not None
-    return rises and step >= HF_RESCUE_FROM * settings.steps
-
-
-def _forget_(state: GenerationState, factor: Tensor) -> None:
-    """Shrink Adam's memory `(N,)` of gradients that were mostly smoothing's, as that shrinks.
-
-    Else its steps would stay as small as those gradients were large for a thousand steps.
-    """
-    shape = (-1, *(1,) * (state.parameters.dim() - 1))
-    state.first_moment.mul_(factor.view(shape))
-    state.second_moment.mul_(factor.view(shape) ** 2)
 
 
 def _average_(state: GenerationState, period: int) -> None:

@@ -10,17 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from protocore.errors import SettingsError
+from protocore.generation.fields import FIELDS, WHOLE, Field
 
-MAX_STEPS = 100_000  # about an hour for the fastest CPU model here; more is a typing error
-FILLS = ("black", "mean", "grey", "white", "edge", "reflect")
-PARAMETRISATIONS = ("pixels", "fourier")
-PENALTIES = ("absolute", "squared")
-HF_UNITS = ("absolute", "gradient")
-HF_RISES = ("steps", "class")
-PRECISIONS = ("auto", "float32", "bfloat16")
-# Settings that came after the first images were kept, and the value that changes nothing. At that
-# value they are no part of a key, so that what was made before is still found.
-_ADDED_LATER = {"hf_colour": 0.0, "hf_unit": "absolute", "hf_rise": "steps"}
+_CLASS_INDEX = Field(name="class_index", kind=WHOLE, high=2**31 - 1, label="Class index", help="")
+_SEED = Field(name="seed", kind=WHOLE, high=2**32 - 1, label="Seed", help="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +33,7 @@ class Target:
             raise SettingsError("a target needs at least one class, got none")
         classes = [index for index, _ in self.weights]
         for index in classes:
-            _check_whole("class index", index, 0, 2**31 - 1)
+            _CLASS_INDEX.parse(index)
         if len(set(classes)) != len(classes):
             raise SettingsError(f"each class may occur once in a target, got {classes}")
         for index, weight in self.weights:
@@ -49,7 +42,7 @@ class Target:
                     "a target needs finite weights other than 0, "
                     f"got class {index} with weight {weight}"
                 )
-        _check_whole("seed", self.seed, 0, 2**32 - 1)
+        _SEED.parse(self.seed)
         object.__setattr__(self, "weights", tuple((i, float(w)) for i, w in self.weights))
 
     @classmethod
@@ -111,49 +104,20 @@ class GenerationSettings:
     precision: str = "auto"  # of the network; "auto": bfloat16 where it pays
 
     def __post_init__(self) -> None:
-        _check_whole("steps", self.steps, 1, MAX_STEPS)
-        _check_range("learning rate", self.learning_rate, 1e-5, 10.0)
-        _check_whole("baseline steps", self.baseline_steps, 0, MAX_STEPS)
-        _check_scale(self.scale)
-        _check_range("rotation (degrees)", self.rotation, 0, 180)
-        _check_pair("translation", self.translation)
-        for share in self.translation:
-            _check_range("translation (share of the size)", share, 0, 1)
-        _check_choice("fill", self.fill, FILLS)
-        _check_whole("transforms per step", self.transforms_per_step, 1, 64)
-        _check_range("high-frequency weight", self.hf_weight, 0, 1e6)
-        if self.hf_weight_end is not None:
-            _check_range("high-frequency weight at the end", self.hf_weight_end, 0, 1e6)
-            if (self.hf_weight == 0) != (self.hf_weight_end == 0):
-                raise SettingsError(
-                    "a high-frequency weight that changes geometrically must be above 0 at both "
-                    f"ends, got {self.hf_weight} and {self.hf_weight_end}"
-                )
-        _check_choice("rise of the high-frequency weight", self.hf_rise, HF_RISES)
-        if self.hf_rise == "class" and self.hf_weight > (self.hf_weight_end or math.inf):
+        for name, field in FIELDS.items():
+            object.__setattr__(self, name, field.parse(getattr(self, name)))
+        if self.scale[0] > self.scale[1]:
+            raise SettingsError(f"scale must be (smallest, largest), got {self.scale}")
+        if self.hf_weight_end is not None and (self.hf_weight == 0) != (self.hf_weight_end == 0):
             raise SettingsError(
-                "a high-frequency weight that rises with the class must not fall, "
+                "a total variation weight that changes geometrically must be above 0 at both ends, "
                 f"got {self.hf_weight} and {self.hf_weight_end}"
             )
-        _check_choice("unit of the high-frequency weight", self.hf_unit, HF_UNITS)
-        _check_choice("high-frequency penalty", self.hf_penalty, PENALTIES)
-        _check_range("high-frequency colour factor", self.hf_colour, 0, 100)
-        _check_whole("averaging (steps)", self.averaging, 0, MAX_STEPS)
-        _check_range("probability floor", self.probability_floor, 0, 1)
-        if self.image_size is not None:
-            _check_whole("image size (pixels)", self.image_size, 16, 2048)
-        _check_choice("parametrisation", self.parametrisation, PARAMETRISATIONS)
-        _check_choice("precision", self.precision, PRECISIONS)
-        self._unify_numbers()
-
-    def _unify_numbers(self) -> None:
-        """300 and 300.0 are the same setting: they must give the same key."""
-        single = ("learning_rate", "rotation", "hf_weight", "hf_weight_end", "hf_colour")
-        for name in (*single, "probability_floor"):
-            if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, float(value))
-        for name in ("scale", "translation"):
-            object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
+        if self.hf_rise == "class" and self.hf_weight > (self.hf_weight_end or math.inf):
+            raise SettingsError(
+                "a total variation weight that rises with the class must not fall, "
+                f"got {self.hf_weight} and {self.hf_weight_end}"
+            )
 
     def hf_weight_at(self, step: int) -> float:
         """Weight of the high-frequency loss in `step`, counted from 0.
@@ -171,17 +135,29 @@ class GenerationSettings:
         """A copy with some values changed, validated again."""
         return dataclasses.replace(self, **changes)
 
+    def patch(self, changes: Mapping[str, object]) -> GenerationSettings:
+        """A copy with the changed fields of `changes`, plain JSON values or the fields' own.
+
+        What is not in `changes` stays as it is here: two people who move different sliders of one
+        run do not undo each other. Raises SettingsError for unknown names and wrong values.
+        """
+        if unknown := sorted(set(changes) - set(FIELDS)):
+            raise SettingsError(f"unknown settings {unknown}; known are {sorted(FIELDS)}")
+        return dataclasses.replace(self, **changes)
+
+    def changes_to(self, other: GenerationSettings) -> dict[str, object]:
+        """The patch that makes `other` of these: `self.patch(self.changes_to(other)) == other`."""
+        pairs = ((name, getattr(self, name), getattr(other, name)) for name in FIELDS)
+        return {name: new for name, old, new in pairs if old != new}
+
     def to_dict(self) -> dict:
         """Plain values for JSON."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
-    def from_dict(cls, values: dict) -> GenerationSettings:
+    def from_dict(cls, values: Mapping[str, object]) -> GenerationSettings:
         """The inverse of `to_dict`; raises SettingsError for names it does not know."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise SettingsError(f"unknown settings {unknown}; known are {sorted(known)}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        return cls().patch(values)
 
 
 def prototype_key(identity: str, target: Target, settings: GenerationSettings) -> str:
@@ -189,46 +165,10 @@ def prototype_key(identity: str, target: Target, settings: GenerationSettings) -
 
     `identity` is the classifier's.
     """
-    values = settings.to_dict()
-    for name, plain in _ADDED_LATER.items():
-        if values[name] == plain:
-            del values[name]
     content = {
         "classifier": identity,
         "target": [[index, float(weight)] for index, weight in target.weights],
         "seed": target.seed,
-        "settings": values,
+        "settings": settings.to_dict(),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise SettingsError(f"{name} must be a number from {low} to {high}, got {value!r}")
-    if not low <= value <= high:
-        relation = f">= {low}" if value < low else f"<= {high}"
-        raise SettingsError(f"{name} must be {relation}, got {value}")
-
-
-def _check_whole(name: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise SettingsError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
-    _check_range(name, value, low, high)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise SettingsError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
-def _check_pair(name: str, value: tuple) -> None:
-    if not isinstance(value, tuple) or len(value) != 2:
-        raise SettingsError(f"{name} must be two numbers, got {value!r}")
-
-
-def _check_scale(scale: tuple[float, float]) -> None:
-    _check_pair("scale", scale)
-    for factor in scale:
-        _check_range("scale", factor, 0.1, 4.0)
-    if scale[0] > scale[1]:
-        raise SettingsError(f"scale must be (smallest, largest), got {scale}")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from protocore.errors import LibraryError
 from protocore.generation.parametrisation import PARAMETRISATIONS
+from protocore.generation.schedule import AdaptiveWeight
 from protocore.generation.settings import GenerationSettings, Target
 
 # torch's generator looks at the lowest 32 bits of a seed alone; these are the golden ratio's.
@@ -35,7 +36,7 @@ class GenerationState:
     first_moment: Tensor  # Adam's m, shape of parameters
     second_moment: Tensor  # Adam's v, shape of parameters
     average: Tensor  # average of the iterates, shape of parameters
-    hf_share: Tensor  # (N,) of the high-frequency weight that holds, 0..1; see probability_floor
+    hf_share: Tensor  # (N,) of the high-frequency weight that holds, 0..1; see schedule
     generators: list[torch.Generator]  # one per target, draws its transforms
     updates: int = 0  # since the moments were last cleared
     baseline_step: int = 0  # steps of stage 1 taken
@@ -54,13 +55,14 @@ class GenerationState:
         seeded = [torch.Generator().manual_seed(target.seed) for target in targets]
         rows = [parametrisation.start(size, generator) for generator in seeded]
         parameters = torch.stack(rows).to(device)
+        share = AdaptiveWeight(settings).first_share()
         return cls(
             targets=targets,
             parameters=parameters,
             first_moment=torch.zeros_like(parameters),
             second_moment=torch.zeros_like(parameters),
             average=parameters.clone(),
-            hf_share=torch.full((len(targets),), _first_share(settings), device=device),
+            hf_share=torch.full((len(targets),), share, device=device),
             # An own sequence for the transforms, so that it does not depend on the image size.
             generators=[torch.Generator().manual_seed(t.seed ^ _TRANSFORMS) for t in targets],
         )
@@ -110,9 +112,3 @@ class GenerationState:
         if {len(generators), *map(len, moved.values())} != {len(targets)}:
             raise ValueError("its parts do not fit together")
         return cls(targets=targets, generators=generators, **moved, **header)
-
-
-def _first_share(settings: GenerationSettings) -> float:
-    """Of the weight that `hf_weight_at` gives: all of it, unless it rises with the class."""
-    first = settings.hf_weight_at(0)
-    return settings.hf_weight / first if first else 1.0

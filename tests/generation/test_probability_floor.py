@@ -3,16 +3,17 @@
 import pytest
 import torch
 
-from protocore.generation.loop import HF_FACTORS, HF_RESCUE_FACTOR, PROBE_EVERY, generate
+from protocore.generation.loop import generate
 from protocore.generation.presets import find_preset
+from protocore.generation.schedule import FACTORS, PROBE_EVERY, RESCUE_FACTOR
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.models.classifier import Classifier
 from protocore.models.loading import load_classifier
 from protocore.models.spec import ModelSpec
 from tests.networks import NAMES, tiny_classifier, tiny_network
 
-RESCUE = HF_RESCUE_FACTOR
-HF_GIVES_WAY, HF_COMES_BACK = HF_FACTORS["steps"]
+RESCUE = RESCUE_FACTOR
+HF_GIVES_WAY, HF_COMES_BACK = FACTORS["steps"]
 SETTINGS = GenerationSettings(
     steps=3 * PROBE_EVERY,
     baseline_steps=0,

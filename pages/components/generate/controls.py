@@ -14,7 +14,7 @@ from pages.components.pickers.classes import make_targets, pick_classes, pick_se
 from pages.components.pickers.model import choose_model, pick_model
 from pages.components.pickers.settings import apply_preset, apply_settings, settings_controls
 from protocore.errors import ProtocoreError, SettingsError
-from protocore.generation.loop import FIXED_WHILE_RUNNING
+from protocore.generation.fields import FIXED_WHILE_RUNNING
 from protocore.generation.presets import PRESETS, default_preset, matching_preset
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.jobs.engine import JobView

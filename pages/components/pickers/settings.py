@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from protocore.generation.presets import PRESETS, default_preset, find_preset, matching_preset
-from protocore.generation.settings import (
+from protocore.generation.fields import (
     FILLS,
     HF_RISES,
     HF_UNITS,
     PARAMETRISATIONS,
     PENALTIES,
     PRECISIONS,
-    GenerationSettings,
 )
+from protocore.generation.presets import PRESETS, default_preset, find_preset, matching_preset
+from protocore.generation.settings import GenerationSettings
 
 # 0 is "off"; the useful range depends on model and image size, hence five decades.
 HF_WEIGHTS = (0.0, *(m * 10.0**e for e in range(5) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)), 100000.0)
