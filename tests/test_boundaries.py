@@ -18,6 +18,7 @@ ORDER = [  # each package may import those before it, and itself
 MAY_IMPORT = {name: set(ORDER[:place]) for place, name in enumerate(ORDER)}
 MAY_IMPORT |= {"errors": set(), "files": {"errors"}, "text": {"errors"}}
 MAY_IMPORT["demo"] = {"errors", "files", "text"}
+MAY_IMPORT["naive"] = set()  # plain PyTorch alone
 ONLY_IN = {  # a library that one package alone imports
     "sqlalchemy": "library",
     "plotly": "reports",
