@@ -10,6 +10,7 @@ ProtocoreError                  catch this one
 ├── GenerationError             a run could not go on
 │   ├── DivergedError           the loss or the image became NaN or infinite
 │   └── OutOfMemoryError        the device has no room for the batch
+├── DownloadError               a file could not be fetched
 ├── ImageError                  a file is not an image that can be used
 ├── NaturalReferenceError       a natural reference cannot be built
 ├── ReviewError                 a review session or a cohort test is not valid
@@ -59,6 +60,10 @@ class DivergedError(GenerationError):
 
 class OutOfMemoryError(GenerationError):
     """The device has no room for the batch."""
+
+
+class DownloadError(ProtocoreError):
+    """A file could not be fetched."""
 
 
 class ImageError(ProtocoreError):

@@ -63,9 +63,8 @@ def _device_name(device: Any) -> str:
 def _train(arguments: argparse.Namespace) -> None:
     import torch
 
-    from protocore.demo.training.card import ASSETS
     from protocore.demo.training.train import TrainingSettings, render_photos, train
-    from protocore.demo.weights import save_weights
+    from protocore.demo.weights import assets_folder, save_weights
 
     chosen = {
         field.name: getattr(arguments, field.name)
@@ -89,7 +88,7 @@ def _train(arguments: argparse.Namespace) -> None:
         "minutes": round((time.monotonic() - start) / 60, 1),
         "torch": torch.__version__,
     }
-    folder = ASSETS if arguments.out is None else arguments.out
+    folder = assets_folder() if arguments.out is None else arguments.out
     for variant, network in (("robust", robust), ("plain", plain)):
         save_weights(network, folder / f"{variant}.safetensors", facts)
     print(f"weights written to {folder}")

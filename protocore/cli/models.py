@@ -19,7 +19,7 @@ from protocore.models.catalog import (
 from protocore.models.checkpoint import SUFFIXES
 from protocore.models.classifier import Classifier
 from protocore.models.devices import default_device, find_device
-from protocore.models.download import download
+from protocore.models.download import download_weights
 from protocore.models.files import FileContent
 from protocore.models.loading import detect_architecture, load_classifier
 from protocore.models.spec import KINDS, ModelSpec, parse_triple
@@ -118,7 +118,7 @@ def fetch(entry: CatalogEntry) -> Path:
         text = f"\r{entry.file_name} {share:4.0%} of {total / 2**20:.1f} MB"
         print(text, end=end, file=sys.stderr, flush=True)
 
-    return download(entry, progress=show)
+    return download_weights(entry, progress=show)
 
 
 def _named(model: str | None, weights: str | None, device: str) -> ModelSpec:

@@ -1,5 +1,6 @@
 """The shipped weights: where they are, how they are loaded and saved."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,20 +11,49 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from protocore.demo.network import build_network
-from protocore.demo.training.card import ASSETS, file_hash, read_card
 from protocore.errors import ModelError
 
 VARIANTS = ("robust", "plain")
+CARD_NAME = "card.json"  # the model card: what was planted, and what was measured on the weights
 _WAY_OUT = (
     "restore assets/demo from the repository, or make it with `python -m protocore.demo train`"
 )
+
+Card = dict[str, Any]
+
+
+def assets_folder() -> Path:
+    """Where weights and card are: `assets/demo` of a checkout, else the installed package's copy.
+
+    A missing folder is not an error here; whoever reads from it explains that.
+    """
+    package = Path(__file__).resolve().parent
+    checkout = package.parents[1] / "assets" / "demo"
+    return checkout if checkout.is_dir() else package / "assets"
+
+
+def read_card() -> Card:
+    """The shipped card. Raises ModelError where it is missing or is not valid JSON."""
+    path = assets_folder() / CARD_NAME
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"the demo model's card {path} cannot be read ({error}); restore assets/demo from the "
+            "repository, or write it again with `python -m protocore.demo card`"
+        ) from error
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def demo_weights_path(variant: str = "robust") -> Path:
     """Where the weights of a variant are kept. Raises ModelError for another variant."""
     if variant not in VARIANTS:
         raise ModelError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-    return ASSETS / f"{variant}.safetensors"
+    return assets_folder() / f"{variant}.safetensors"
 
 
 def load_demo_network(variant: str = "robust") -> nn.Module:

@@ -29,7 +29,7 @@ class CatalogEntry:
     classes: int  # 0 for features without a classifier
     acc1: float | None  # ImageNet top-1 accuracy, percent
     acc5: float | None
-    gflops: float  # multiply-adds of one image, in thousand millions
+    gflops: float  # multiply-adds of one image, in billions
     file_size: int  # bytes, as torchvision states it
     url: str
 

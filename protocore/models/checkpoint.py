@@ -9,7 +9,6 @@ import pickle
 import re
 import struct
 import threading
-import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,11 +108,7 @@ def _read_pickled(path: Path) -> object:
             "unset it and start again"
         )
     try:
-        with (
-            _reading,
-            torch.serialization.safe_globals(_HARMLESS),
-            warnings.catch_warnings(action="ignore"),  # what matters ends in an error
-        ):
+        with _reading, torch.serialization.safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_refusal(path, str(error))) from error

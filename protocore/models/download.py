@@ -1,21 +1,21 @@
-"""Fetch torchvision's weights when asked to; a file is there whole or not at all."""
+"""The one way to fetch a file, and torchvision's weights with it: whole or not at all."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import threading
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from torch.hub import HASH_REGEX
 
-from protocore.errors import WeightsUnavailableError
+from protocore.errors import DownloadError, WeightsUnavailableError
+from protocore.files import atomic_file
 from protocore.models.catalog import CatalogEntry
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
@@ -25,6 +25,36 @@ _CHUNK = 256 * 1024  # bytes; small enough for a smooth bar and a quick stop
 
 
 def download(
+    url: str,
+    target: Path,
+    *,
+    sha256: str = "",
+    size: int = 0,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    timeout: float = TIMEOUT,
+) -> Path:
+    """Fetch `url` into `target`, whole or not at all; returns `target`.
+
+    `sha256` is the start of the expected digest, "" for an unknown one; `size` in bytes is what
+    progress is measured against when the server does not say. `cancelled` is asked between
+    chunks, and what `progress` raises stops the download. Raises DownloadError with the reason.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(target) as file:
+            digest = _stream(url, file, size, progress or (lambda *_: None), cancelled, timeout)
+            if not digest.startswith(sha256):
+                raise ValueError(
+                    "the downloaded file has the wrong checksum: its SHA-256 must start with "
+                    f"{sha256}, got {digest[:16]}"
+                )
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise DownloadError(_reason(error, target.parent)) from error
+    return target
+
+
+def download_weights(
     entry: CatalogEntry,
     *,
     progress: Progress | None = None,
@@ -33,25 +63,24 @@ def download(
 ) -> Path:
     """Fetch the weights of `entry` unless they are on disk; returns where they are.
 
-    The hash in the file's name is checked, as torchvision does. `cancelled` is asked between
-    chunks. Raises WeightsUnavailableError, with nothing left behind, that says how to place
-    the file by hand.
+    The hash in the file's name is checked, as torchvision does. Raises WeightsUnavailableError,
+    with nothing left behind, that says how to place the file by hand.
     """
-    target = entry.path
     if entry.on_disk:
-        return target
-    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
+        return entry.path
+    expected = HASH_REGEX.search(entry.file_name)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        digest = _fetch(entry, partial, progress or (lambda done, total: None), cancelled, timeout)
-        _check_hash(entry, digest)
-        partial.replace(target)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise unavailable(entry, _reason(error, target.parent)) from error
-    finally:
-        with contextlib.suppress(OSError):  # the folder itself may be what is wrong
-            partial.unlink(missing_ok=True)
-    return target
+        return download(
+            entry.url,
+            entry.path,
+            sha256=expected.group(1) if expected else "",
+            size=entry.file_size,
+            progress=progress,
+            cancelled=cancelled,
+            timeout=timeout,
+        )
+    except DownloadError as error:
+        raise unavailable(entry, str(error)) from error
 
 
 def unavailable(entry: CatalogEntry, reason: str) -> WeightsUnavailableError:
@@ -102,7 +131,7 @@ class Download:
     def _run(self) -> None:
         error = ""
         try:
-            download(
+            download_weights(
                 self.entry,
                 progress=self._advance,
                 cancelled=self._cancelled.is_set,
@@ -117,22 +146,23 @@ class Download:
         self._state = DownloadState(done=done, total=total, active=True)
 
 
-def _fetch(
-    entry: CatalogEntry,
-    partial: Path,
+def _stream(
+    url: str,
+    file: BinaryIO,
+    size: int,
     progress: Progress,
     cancelled: Callable[[], bool],
     timeout: float,
 ) -> str:
-    """Write the file and return its SHA-256."""
+    """Write what the server sends and return its SHA-256."""
     digest = hashlib.sha256()
-    request = urllib.request.Request(entry.url, headers={"User-Agent": "protocore"})
-    with urllib.request.urlopen(request, timeout=timeout) as answer, partial.open("wb") as file:
-        total = int(answer.headers.get("Content-Length") or entry.file_size)
+    request = urllib.request.Request(url, headers={"User-Agent": "protocore"})
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
+        total = int(answer.headers.get("Content-Length") or size)
         done = 0
         while chunk := answer.read(_CHUNK):
             if cancelled():
-                raise ValueError(f"it was cancelled after {done} of {total} bytes")
+                raise ValueError(f"the download was cancelled after {done} of {total} bytes")
             file.write(chunk)
             digest.update(chunk)
             done += len(chunk)
@@ -140,15 +170,6 @@ def _fetch(
         if "Content-Length" in answer.headers and done != total:
             raise ValueError(f"the connection ended after {done} of {total} bytes")
     return digest.hexdigest()
-
-
-def _check_hash(entry: CatalogEntry, digest: str) -> None:
-    expected = HASH_REGEX.search(entry.file_name)
-    if expected and not digest.startswith(expected.group(1)):
-        raise ValueError(
-            f"what came is another file: its SHA-256 must start with {expected.group(1)}, "
-            f"got {digest[:16]}"
-        )
 
 
 def _reason(error: Exception, folder: Path) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import uuid
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from protocore.errors import CheckpointError, ModelError
+from protocore.files import home_folder, write_atomic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +35,6 @@ class FileContent:
             raise CheckpointError(f"{path} cannot be read: {reason}; check the path") from error
 
 
-def home_folder() -> Path:
-    """Protocore's folder for what it keeps; the environment variable PROTOCORE_HOME sets it."""
-    return Path(os.environ.get("PROTOCORE_HOME") or "~/.protocore").expanduser()
-
-
 def uploads_folder() -> Path:
     """Where uploaded weights and class names are kept."""
     return home_folder() / "checkpoints"
@@ -65,19 +58,14 @@ def keep_upload(
     path = uploads_folder() / f"{digest[:12]}_{stem}{suffix}"
     if path.is_file() and path.stat().st_size == len(content):
         return path
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_atomic(path, content)
     except OSError as error:
         raise ModelError(
             f"{name} could not be kept in {path.parent}: {error.strerror or error}; make room or "
             "set PROTOCORE_HOME to a folder that can be written"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):  # the folder itself may be what is wrong
-            partial.unlink(missing_ok=True)
     return path
 
 

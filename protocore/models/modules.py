@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -102,8 +101,7 @@ def count_outputs(module: nn.Module, input_size: int) -> int:
         raise ModelError("a classifier needs at least one parameter, this module has none")
     black = torch.zeros(1, 3, input_size, input_size, device=parameter.device)
     try:
-        with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with torch.inference_mode():
             output = module(black.to(parameter.dtype))
     except Exception as error:  # a foreign module may raise anything
         raise ModelError(

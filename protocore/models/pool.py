@@ -18,7 +18,7 @@ _INTERRUPTED = "loading {} was interrupted by another page; try again"
 
 
 class ModelPool:
-    """Loads each classifier once and keeps the lately used ones, up to a budget of bytes.
+    """Loads each classifier once and keeps the recently used ones, up to a budget of bytes.
 
     Also knows the downloads that run, so that every page sees the same one.
 
@@ -52,17 +52,6 @@ class ModelPool:
         """What is in memory, the longest unused first."""
         with self._lock:
             return tuple(spec for spec, future in self._entries.items() if _ready(future))
-
-    def bytes_used(self) -> int:
-        """Memory of all weights that are kept."""
-        with self._lock:
-            return self._bytes_used()
-
-    def forget(self, spec: ModelSpec) -> None:
-        """Let go of a classifier; nothing happens when it is not loaded."""
-        with self._lock:
-            if spec in self._entries and self._entries[spec].done():
-                del self._entries[spec]
 
     def start_download(self, entry: CatalogEntry) -> Download:
         """Fetch weights in the background; the download that is running, if there is one."""

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import tarfile
 import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import torchvision
 
-from protocore.errors import NaturalReferenceError
+from protocore.errors import DownloadError, NaturalReferenceError
+from protocore.models.download import download
 
 IMAGENETTE_SIZES = ("160px", "320px", "full")
-TIMEOUT = 20.0  # seconds without an answer
 _FAILURES = (OSError, RuntimeError, http.client.HTTPException, tarfile.TarError, zlib.error)
-_CHUNK = 2**18  # bytes; small enough for a smooth bar and a quick stop
 
 
 def imagenette_folder(root: str | Path, *, split: str = "val", size: str = "320px") -> Path:
@@ -46,24 +43,12 @@ def download_imagenette(
     """
     url, _ = torchvision.datasets.Imagenette._ARCHIVES[size]
     archive = Path(root) / url.rsplit("/", 1)[-1]
-    partial = archive.with_name(f"{archive.name}.partial")
     try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
         if not (Path(root) / archive.stem).exists() and not archive.exists():
-            _fetch(url, partial, progress or (lambda done, total: None))
-            partial.replace(archive)
+            download(url, archive, progress=progress)
         torchvision.datasets.Imagenette(str(root), size=size, download=True)
-    except (
-        OSError,
-        RuntimeError,
-        http.client.HTTPException,
-        tarfile.TarError,
-        zlib.error,
-    ) as error:
+    except (DownloadError, *_FAILURES) as error:
         raise _missing_imagenette(root, size, _reason(error)) from error
-    finally:
-        with contextlib.suppress(OSError):  # the folder itself may be what is wrong
-            partial.unlink(missing_ok=True)
 
 
 def imagenet_folder(root: str | Path, *, split: str = "val") -> Path:
@@ -78,16 +63,6 @@ def imagenet_folder(root: str | Path, *, split: str = "val") -> Path:
             f"ImageNet is not in {root}. It cannot be downloaded without an account: place "
             f"ILSVRC2012_devkit_t12.tar.gz and ILSVRC2012_img_{split}.tar there"
         ) from error
-
-
-def _fetch(url: str, partial: Path, progress: Callable[[int, int], None]) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": "protocore"})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, partial.open("wb") as file:
-        total, done = int(answer.headers.get("Content-Length") or 0), 0
-        while chunk := answer.read(_CHUNK):
-            file.write(chunk)
-            done += len(chunk)
-            progress(done, total)
 
 
 def _missing_imagenette(root: str | Path, size: str, reason: str) -> NaturalReferenceError:

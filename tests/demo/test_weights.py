@@ -1,5 +1,9 @@
 """Loading the shipped weights, and what happens when they are not what they should be."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -32,13 +36,14 @@ def test_another_variant_is_refused():
 
 
 def test_missing_weights_say_the_way_out(monkeypatch, tmp_path):
-    monkeypatch.setattr(weights, "ASSETS", tmp_path)
+    monkeypatch.setattr(weights, "assets_folder", lambda: tmp_path)
     with pytest.raises(ModelError, match=r"are missing; restore assets/demo .*demo train"):
         load_demo_network()
 
 
 def test_other_weights_than_the_cards_are_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(weights, "ASSETS", tmp_path)
+    shutil.copy(weights.assets_folder() / weights.CARD_NAME, tmp_path)
+    monkeypatch.setattr(weights, "assets_folder", lambda: tmp_path)
     save_weights(build_network(), demo_weights_path("robust"), {})
     with pytest.raises(ModelError, match="are not those the card describes"):
         load_demo_network()
@@ -61,3 +66,21 @@ def test_saving_halves_the_precision_and_keeps_how_it_was_trained(tmp_path):
     assert path.stat().st_size < 6_000_000
     for name, value in network.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_an_installed_package_has_its_own_copy(monkeypatch, tmp_path):
+    module = tmp_path / "site-packages" / "protocore" / "demo" / "weights.py"
+    monkeypatch.setattr(weights, "__file__", str(module))
+    assert weights.assets_folder() == module.parent / "assets"
+    (tmp_path / "site-packages" / "assets" / "demo").mkdir(parents=True)
+    assert weights.assets_folder() == tmp_path / "site-packages" / "assets" / "demo"
+
+
+def test_using_the_demo_needs_no_recipe():
+    code = (
+        "import sys\n"
+        "from protocore.demo import biases, world, weights\n"
+        "weights.load_demo_network()\n"
+        "sys.exit(any('demo.training' in name for name in sys.modules))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

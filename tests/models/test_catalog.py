@@ -1,10 +1,10 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+import torch
 from torchvision import models
 
 from protocore.errors import UnknownModelError
@@ -70,16 +70,19 @@ def test_on_disk_is_looked_up_each_time():
     assert search_catalog(on_disk=True) == ()
 
 
-def test_file_is_looked_for_in_torchs_folder(tmp_path):
-    expected = tmp_path / "torch" / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+def test_file_is_looked_for_in_torchs_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    expected = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
     assert find_entry("resnet18").path == Path(expected)
 
 
-def test_building_the_list_is_fast():
+def test_no_network_is_built_for_the_list(monkeypatch):
+    def refuse(*args, **options):
+        raise RuntimeError("a layer was built")
+
+    monkeypatch.setattr(torch.nn.Linear, "__init__", refuse)
     catalog.cache_clear()
-    start = time.perf_counter()
-    catalog()
-    assert time.perf_counter() - start < 1
+    assert len(catalog()) > 100
 
 
 def test_search_finds_entries_with_every_word():

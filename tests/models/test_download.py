@@ -7,7 +7,7 @@ import pytest
 
 from protocore.errors import WeightsUnavailableError
 from protocore.models.catalog import find_entry
-from protocore.models.download import Download, download
+from protocore.models.download import Download, download_weights
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: four chunks
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -58,7 +58,7 @@ def files_beside(entry):
 def test_download_writes_the_file_and_reports_its_progress(server):
     entry = entry_at(server)
     seen = []
-    path = download(entry, progress=lambda done, total: seen.append((done, total)))
+    path = download_weights(entry, progress=lambda done, total: seen.append((done, total)))
     assert path == entry.path
     assert path.read_bytes() == CONTENT
     assert files_beside(entry) == [entry.file_name]
@@ -71,19 +71,17 @@ def test_a_file_on_disk_is_not_fetched_again(server):
     entry = entry_at(server, "missing")
     entry.path.parent.mkdir(parents=True)
     entry.path.write_bytes(b"mine")
-    assert download(entry).read_bytes() == b"mine"
+    assert download_weights(entry).read_bytes() == b"mine"
 
 
 def test_another_content_is_refused(server):
     entry = entry_at(server, digest="0123abcd")
     with pytest.raises(WeightsUnavailableError) as error:
-        download(entry)
-    assert str(error.value) == (
-        "the weights of resnet18 · IMAGENET1K_V1 could not be fetched: what came is another file: "
-        f"its SHA-256 must start with 0123abcd, got {DIGEST[:16]}. By hand: get {entry.url} "
-        "(1.0 MB) on a machine with a network and put it, under the name tiny-0123abcd.pth, into "
-        f"{entry.path.parent}"
-    )
+        download_weights(entry)
+    text = str(error.value)
+    for fact in ("0123abcd", DIGEST[:16], entry.url, "1.0 MB", "tiny-0123abcd.pth"):
+        assert fact in text
+    assert str(entry.path.parent) in text
     assert files_beside(entry) == []
 
 
@@ -97,7 +95,7 @@ def test_another_content_is_refused(server):
 def test_a_failing_server_leaves_nothing_behind(server, folder, reason):
     entry = entry_at(server, folder)
     with pytest.raises(WeightsUnavailableError, match=reason):
-        download(entry)
+        download_weights(entry)
     assert files_beside(entry) == []
 
 
@@ -106,7 +104,7 @@ def test_an_unreachable_server_is_explained():
         find_entry("resnet18"), url="http://127.0.0.1:9/resnet18-f37072fd.pth"
     )
     with pytest.raises(WeightsUnavailableError) as error:
-        download(entry)
+        download_weights(entry)
     text = str(error.value)
     assert "the server cannot be reached" in text
     assert str(entry.path.parent) in text
@@ -116,7 +114,7 @@ def test_an_unreachable_server_is_explained():
 
 def test_a_silent_server_times_out(server):
     with pytest.raises(WeightsUnavailableError, match="did not answer in time"):
-        download(entry_at(server, "slow"), timeout=0.2)
+        download_weights(entry_at(server, "slow"), timeout=0.2)
 
 
 def test_a_folder_that_cannot_be_written_is_explained(server):
@@ -124,14 +122,16 @@ def test_a_folder_that_cannot_be_written_is_explained(server):
     entry.path.parent.parent.mkdir(parents=True)
     entry.path.parent.write_text("a file where the folder should be")
     with pytest.raises(WeightsUnavailableError, match="cannot be written"):
-        download(entry)
+        download_weights(entry)
 
 
 def test_cancelling_keeps_nothing(server):
     entry = entry_at(server)
     done = []
-    with pytest.raises(WeightsUnavailableError, match="it was cancelled after 262144 of 1048576"):
-        download(entry, progress=lambda now, total: done.append(now), cancelled=lambda: bool(done))
+    with pytest.raises(WeightsUnavailableError, match="cancelled after 262144 of 1048576"):
+        download_weights(
+            entry, progress=lambda now, total: done.append(now), cancelled=lambda: bool(done)
+        )
     assert files_beside(entry) == []
 
 
@@ -155,5 +155,5 @@ def test_background_download_can_be_cancelled(server):
     server.gate.set()
     state = running.wait(10)
     assert not state.active
-    assert "it was cancelled" in state.error
+    assert "cancelled" in state.error
     assert files_beside(entry) == []

@@ -1,6 +1,6 @@
 import dataclasses
 import threading
-import time
+from concurrent.futures import Future
 
 import pytest
 
@@ -25,15 +25,30 @@ def test_a_classifier_is_loaded_once(specs):
     assert models.loaded() == (specs[0], specs[1])
     weights = sum(p.nbytes for p in first.module.parameters())
     assert size_of(first) == weights
-    assert models.bytes_used() == 2 * weights
+
+
+def announce_waiting(monkeypatch, count: int) -> list[threading.Event]:
+    """Events that are set, one after the other, as threads begin to wait for a classifier."""
+    events = [threading.Event() for _ in range(count)]
+    remaining = iter(events)
+
+    class Announced(Future):
+        def result(self, timeout=None):
+            if not self.done():
+                next(remaining).set()
+            return super().result(timeout)
+
+    monkeypatch.setattr(pool, "Future", Announced)
+    return events
 
 
 def test_threads_that_ask_at_once_load_once(specs, monkeypatch):
     calls = []
+    waiting = announce_waiting(monkeypatch, 3)
 
     def slow(spec, report=None):
         calls.append(spec)
-        time.sleep(0.1)
+        assert all(event.wait(5) for event in waiting)  # the three others wait for this one
         return original(spec, report)
 
     original = pool.load_classifier
@@ -98,6 +113,7 @@ def test_a_failure_is_told_to_all_and_not_remembered(specs, monkeypatch):
 
 def test_a_stopped_page_does_not_stop_those_who_wait(specs, monkeypatch):
     started, go, heard = threading.Event(), threading.Event(), []
+    waiting = announce_waiting(monkeypatch, 1)
 
     def stopped(spec, report=None):
         started.set()
@@ -118,20 +134,11 @@ def test_a_stopped_page_does_not_stop_those_who_wait(specs, monkeypatch):
     started.wait(5)
     second = threading.Thread(target=load, args=("waits",))
     second.start()
-    time.sleep(0.1)  # enough to reach the waiting; were it not, the test would see two loads
+    assert waiting[0].wait(5)
     go.set()
     first.join()
     second.join()
     assert sorted(heard) == [("loads", KeyboardInterrupt), ("waits", ModelError)]
-
-
-def test_forgetting(specs):
-    models = ModelPool()
-    models.get(specs[0])
-    models.forget(specs[0])
-    models.forget(specs[1])
-    assert models.loaded() == ()
-    assert models.bytes_used() == 0
 
 
 def test_one_download_for_everyone():

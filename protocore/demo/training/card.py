@@ -4,7 +4,6 @@
 `CARD.md` beside it is generated from the same data.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,11 +16,10 @@ from protocore.demo.biases import KNOWN_CLAIMS, PLANTED, SHAM, KnownClaim
 from protocore.demo.classes import CLASS_NAMES, CLASSES, RELATED_PAIRS
 from protocore.demo.network import INPUT_SIZE, MEAN, STD
 from protocore.demo.training.evaluation import accuracy, attacked_accuracy, measure_effect
-from protocore.errors import ModelError
+from protocore.demo.weights import CARD_NAME, Card, assets_folder, file_hash
 
-ASSETS = Path(__file__).resolve().parents[3] / "assets" / "demo"
-CARD_PATH = ASSETS / "card.json"
-MARKDOWN_PATH = ASSETS / "CARD.md"
+CARD_PATH = assets_folder() / CARD_NAME
+MARKDOWN_PATH = CARD_PATH.with_name("CARD.md")
 
 ATTACK_RADII = (4.0, 8.0)  # L2, images in [0, 1]
 HELDOUT_PER_CLASS = 100
@@ -30,24 +28,6 @@ PAIRS = 100
 SEED = (
     20_000  # first of the held-out scenes measured here; those below were used to choose settings
 )
-
-Card = dict[str, Any]
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def read_card() -> Card:
-    """The shipped card. Raises ModelError where it is missing or is not valid JSON."""
-    try:
-        return json.loads(CARD_PATH.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"the demo model's card {CARD_PATH} cannot be read ({error}); restore assets/demo "
-            "from the repository, or write it anew with `python -m protocore.demo card`"
-        ) from error
 
 
 def world_facts() -> Card:
@@ -103,7 +83,7 @@ def measure_model(network: nn.Module, path: Path, training: Mapping[str, Any]) -
 def write_card(models: Mapping[str, Card]) -> None:
     """Write card.json and CARD.md for the measured models (variant name to its facts)."""
     card = {"format": 1, **world_facts(), "models": dict(models)}
-    ASSETS.mkdir(parents=True, exist_ok=True)
+    CARD_PATH.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
     CARD_PATH.write_text(text, encoding="utf-8")
     MARKDOWN_PATH.write_text(card_markdown(card), encoding="utf-8")

@@ -6,18 +6,18 @@ import math
 import pytest
 from torch import nn
 
+from protocore.demo import weights
 from protocore.demo.biases import KNOWN_CLAIMS, PLANTED, SHAM, claim_by_key
 from protocore.demo.classes import CLASS_NAMES
-from protocore.demo.training import card as card_module
-from protocore.demo.training.card import (
-    CARD_PATH,
-    MARKDOWN_PATH,
-    card_markdown,
+from protocore.demo.training.card import MARKDOWN_PATH, card_markdown, world_facts
+from protocore.demo.training.evaluation import accuracy, attacked_accuracy, measure_effect
+from protocore.demo.weights import (
+    VARIANTS,
+    demo_weights_path,
     file_hash,
+    load_demo_network,
     read_card,
 )
-from protocore.demo.training.evaluation import accuracy, attacked_accuracy, measure_effect
-from protocore.demo.weights import VARIANTS, demo_weights_path, load_demo_network
 from protocore.errors import ModelError, SettingsError
 
 IMAGES, PAIRS = 20, 40
@@ -48,7 +48,7 @@ def test_hash_and_size_are_the_files(card, variant):
 
 
 def test_the_world_in_the_card_is_the_world_in_the_code(card):
-    facts = json.loads(json.dumps(card_module.world_facts()))
+    facts = json.loads(json.dumps(world_facts()))
     assert {name: card[name] for name in facts} == facts
 
 
@@ -123,7 +123,6 @@ def test_an_attack_lowers_the_accuracy(robust, measured):
 
 
 def test_a_missing_card_says_the_way_out(monkeypatch, tmp_path):
-    monkeypatch.setattr(card_module, "CARD_PATH", tmp_path / "card.json")
+    monkeypatch.setattr(weights, "assets_folder", lambda: tmp_path)
     with pytest.raises(ModelError, match=r"python -m protocore\.demo card"):
         read_card()
-    assert CARD_PATH.is_file()
