@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.components.common.errors import errors_shown
 from pages.components.common.home import (
     load_ahead,
     show_demo_world,
@@ -11,7 +12,6 @@ from pages.components.common.home import (
     show_work,
 )
 from pages.components.common.page import begin_page
-from pages.components.common.shared import errors_shown
 
 begin_page("Home", ":material/home:", "Find out what an image classifier has learned.")
 st.markdown(

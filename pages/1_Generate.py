@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.components.common.page import begin_page, explained
-from pages.components.common.shared import errors_shown
+from pages.components.common.errors import errors_shown, explained
+from pages.components.common.page import begin_page
 from pages.components.generate import showing
 from pages.components.generate.controls import setup_controls, start, tuning_controls
 from pages.components.generate.live_view import show_failed, show_job

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from pages.components.common import shared
-from pages.components.common.page import begin_page, explained
+from pages.components.common.errors import explained, show_error
+from pages.components.common.page import begin_page
+from pages.components.common.resources import library
 from pages.components.similarity.controls import controls, start
 from pages.components.similarity.progress import find_job, show_progress
 from pages.components.similarity.results import show_results
@@ -32,7 +33,7 @@ with explained():
         show_progress(job)
         measured = job.snapshot or ()
     elif job and job.error:
-        shared.show_error(job.error)
+        show_error(job.error)
         measured = job.snapshot or ()  # the classes before the one that failed
     elif job:
         measured = job.result
@@ -40,7 +41,7 @@ with explained():
         show_results(measured)
     elif job and not job.active and not job.error:
         st.info("Stopped before the first class was measured.", icon=":material/stop_circle:")
-    elif not job and not shared.library().count():
+    elif not job and not library().count():
         st.info(
             "There is no prototype to measure yet. Make one first: it is kept in the Library and "
             "can be chosen here.",

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.components.common.page import begin_page, explained
-from pages.components.common.shared import show_error
+from pages.components.common.errors import explained, show_error
+from pages.components.common.page import begin_page
 from pages.components.compare import state as compare_state
 from pages.components.compare.controls import adopt, setup_controls
 from pages.components.compare.stage import show_comparison, show_empty, show_running

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.components.common.page import begin_page, explained
+from pages.components.common.errors import explained
+from pages.components.common.page import begin_page
 from pages.components.review import state as review_state
 from pages.components.review.claims import show_claims
 from pages.components.review.guide import show_guide

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from pages.components.common import shared
-from pages.components.common.page import begin_page, explained
+from pages.components.common import resources
+from pages.components.common.errors import explained
+from pages.components.common.page import begin_page
 from pages.components.library import grid as parts
 from pages.components.library.details import details
 from protocore.library.entries import Filter
@@ -33,7 +34,7 @@ def empty(library, *, trash: bool, filtered: bool) -> None:
 def show(library) -> None:
     """The page, once the library is open."""
     parts.notice(library)
-    parts.running_jobs(shared.engine())
+    parts.running_jobs(resources.engine())
     in_trash = library.count(Filter(deleted=True))
     with st.container(horizontal=True, vertical_alignment="center"):
         names = {"Kept": "Kept", "Trash": f"Trash ({in_trash})"}
@@ -67,4 +68,4 @@ def show(library) -> None:
 
 
 with explained():
-    show(shared.library())
+    show(resources.library())

@@ -7,7 +7,7 @@ import streamlit as st
 import torch
 import torchvision
 
-from pages.components.common import shared
+from pages.components.common import resources
 from protocore.models.spec import ModelSpec
 from tests.pages import review_site
 
@@ -35,7 +35,7 @@ def clean_app(own_home):
     """Shared objects made anew; jobs stopped at the end."""
     st.cache_resource.clear()
     yield
-    shared.engine().close()
+    resources.engine().close()
     st.cache_resource.clear()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components.common import shared
+from pages.components.common import resources
 from protocore.cohorts.plan import TestPlan
 from protocore.demo.biases import claim_by_key
 from protocore.demo.network import CLASS_NAMES
@@ -61,7 +61,7 @@ class Site:
     @property
     def session(self):
         """What another process sees of the session now."""
-        library = Library(shared.library().folder)
+        library = Library(resources.library().folder)
         try:
             return library.reviews.session(self.review)
         finally:
@@ -73,7 +73,7 @@ class Site:
 
     def act(self, author, *actions):
         """Somebody does something elsewhere."""
-        shared.library().reviews.append(self.review, author, *actions)
+        resources.library().reviews.append(self.review, author, *actions)
 
     def open(self, name="", step="", **link):
         """A fresh browser session of a reviewer; one who is new has joined."""
@@ -115,8 +115,8 @@ def restart():
     """As if the app had been ended and started again on the same folder."""
     import streamlit as st
 
-    shared.engine().close()
-    shared.library().close()
+    resources.engine().close()
+    resources.library().close()
     st.cache_resource.clear()
 
 
@@ -143,9 +143,9 @@ def step(app, name):
 def settled(app):
     """Run until no background work is left that the page waits for."""
     for _ in range(20):
-        active = [job for job in shared.engine().views() if job.active]
+        active = [job for job in resources.engine().views() if job.active]
         for job in active:
-            shared.engine().wait(job.id, timeout=PATIENCE)
+            resources.engine().wait(job.id, timeout=PATIENCE)
         checked(app.run())
         if not active:
             return app

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pages.components.common import shared
+from pages.components.common import resources
 from pages.components.review import guide as review_guide
 from pages.components.review.look import _large
 from protocore.cohorts.plan import TestPlan
@@ -39,7 +39,7 @@ BOX = Box(left=0.2, top=0.1, right=0.7, bottom=0.5)
 
 def infos(**options):
     """The sessions that another process sees."""
-    library = Library(shared.library().folder)
+    library = Library(resources.library().folder)
     try:
         return library.reviews.infos(**options)
     finally:
@@ -69,10 +69,10 @@ def test_a_session_needs_a_title_and_a_name():
     enter(app, "review_new_classes", [HAT])
     press(app, "review_new")
     (info,) = infos()
-    session = shared.library().reviews.session(info.id)
+    session = resources.library().reviews.session(info.id)
     assert (session.title, session.reviewers) == ("Hats and gowns", ("Ada Lovelace",))
     assert session.started.classes == (HAT,)
-    assert session.started.weight_hash == shared.pool().get(ModelSpec.demo()).weight_hash
+    assert session.started.weight_hash == resources.pool().get(ModelSpec.demo()).weight_hash
     assert app.query_params["session"] in (info.id, [info.id])
     assert "You are **Ada Lovelace**." in texts(app)
 
@@ -128,7 +128,7 @@ def test_prototypes_that_are_sent_here_choose_model_and_classes(site):
     press(app, "round_linked")
     settled(app)
     opened = infos()[0]
-    of = shared.library().reviews.session(opened.id).rounds[0]
+    of = resources.library().reviews.session(opened.id).rounds[0]
     assert [(item.role, item.prototype_id) for item in of.items] == [
         ("target", ids[0]), ("distractor", ids[3])
     ]  # fmt: skip
@@ -275,7 +275,7 @@ def test_while_one_looks_nothing_tells_what_a_picture_is(site, place):
         at = shown.lower().find(word.lower())
         assert at < 0, shown[max(0, at - 200) : at + 100]
     for item in items:
-        info = shared.library().prototype(item.prototype_id)
+        info = resources.library().prototype(item.prototype_id)
         for secret in (item.prototype_id, item.digest, item.class_label, info.run_id):
             assert secret not in shown
 
@@ -376,7 +376,7 @@ def test_covering_a_mark_is_kept_with_its_controls(site):
 
 def test_a_picture_that_was_changed_outside_is_not_shown(site):
     item = site.round.order_for("Ada")[0]
-    path = shared.library().reviews.file(site.review, f"prototypes/{item.prototype_id}.png")
+    path = resources.library().reviews.file(site.review, f"prototypes/{item.prototype_id}.png")
     path.write_bytes(b"nothing")
     app = site.open("Ada")
     assert "is not what the session has recorded" in texts(app)
@@ -411,7 +411,7 @@ def test_a_round_is_made_by_whoever_asks_for_it(site, monkeypatch):
 
 def test_a_model_that_has_changed_is_explained(site, monkeypatch):
     started = site.session.started
-    library = shared.library()
+    library = resources.library()
     other = library.reviews.create(
         "Ada",
         ev.Started(
@@ -425,7 +425,7 @@ def test_a_model_that_has_changed_is_explained(site, monkeypatch):
 
 def test_a_session_by_hand_about_a_class_that_is_not_there_is_explained(site):
     started = site.session.started
-    other = shared.library().reviews.create(
+    other = resources.library().reviews.create(
         "Ada",
         ev.Started(
             title="Odd", model_link=started.model_link, model_title=started.model_title,
@@ -447,7 +447,7 @@ def test_the_case_study_from_start_to_end(monkeypatch):
     enter(app, "guide_name", "Ada")
     press(app, "review_guide_start")
     review = app.session_state["review_open"]
-    session = lambda: shared.library().reviews.session(review)  # noqa: E731
+    session = lambda: resources.library().reviews.session(review)  # noqa: E731
     press(app, "guide_do")
     settled(app)
     (of,) = session().rounds
@@ -459,7 +459,7 @@ def test_the_case_study_from_start_to_end(monkeypatch):
         enter(app, f"look_text_{of.id}_{item.id}_Ada", f"picture {place}")
         face = item.role == "target"
         regions = (BOX,) if face else ()
-        shared.library().reviews.append(
+        resources.library().reviews.append(
             review, "Ada",
             ev.Observed(round=of.id, item=item.id, tags=("face",) if face else (), regions=regions),
         )  # fmt: skip
@@ -492,7 +492,7 @@ def test_the_case_study_from_start_to_end(monkeypatch):
         press(app, f"verdict_save_{claim.id}_Ada")
     assert "Finished. Two claims were planted in the demo world and one was not" in texts(app)
     results = {
-        test.id: shared.test_result(review, test.id, test.digest) for test in session().tests
+        test.id: resources.test_result(review, test.id, test.digest) for test in session().tests
     }
     for claim in session().claims:
         outcome = claim_outcome(session(), claim, results)
@@ -507,7 +507,7 @@ def test_the_case_study_does_not_make_the_pictures_twice(monkeypatch):
     enter(app, "guide_name", "Ada")
     press(app, "review_guide_start")
     review = app.session_state["review_open"]
-    engine = shared.engine()
+    engine = resources.engine()
     go_on = threading.Event()
     engine.submit(kind="block", title="x", device="cpu", work=lambda control: go_on.wait(30))
     press(app, "guide_do")
@@ -516,12 +516,12 @@ def test_the_case_study_does_not_make_the_pictures_twice(monkeypatch):
     assert keys(app, "guide_do"), "stopped before it began"
     go_on.set()
     settled(app)
-    assert shared.library().reviews.session(review).rounds == ()
+    assert resources.library().reviews.session(review).rounds == ()
 
 
 def test_the_case_study_offers_its_tests_again_when_one_has_failed(site):
     started = site.session.started
-    library = shared.library()
+    library = resources.library()
     guided = replace(started, guide=review_guide.GUIDE)
     review = library.reviews.create("Ada", guided)
     of = library.reviews.session(site.review).rounds[0]
@@ -549,7 +549,9 @@ def test_the_case_study_offers_its_tests_again_when_one_has_failed(site):
     checked(app.run())
     assert "**5 · Test them**" in texts(app)
     go_on = threading.Event()
-    shared.engine().submit(kind="x", title="x", device="cpu", work=lambda control: go_on.wait(30))
+    resources.engine().submit(
+        kind="x", title="x", device="cpu", work=lambda control: go_on.wait(30)
+    )
     press(app, "guide_do")
     assert "**6 · Decide**" in texts(app)
     session = library.reviews.session(review)

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from pages.components.common import shared
+from pages.components.common import resources
 from protocore.cohorts.plan import TestPlan
 from protocore.cohorts.recipes import claim_recipe
 from protocore.compare.edits import Box
@@ -204,9 +204,9 @@ def perform(site, claim=CLAIM, count=6):
     known = site.session.claim(claim).current.said.known
     images = CohortImages(recipe=claim_recipe(known, count=count, haze=0.6))
     job = submit_test(
-        shared.engine(), shared.library(), shared.pool(), site.review, "Ada", claim, images
+        resources.engine(), resources.library(), resources.pool(), site.review, "Ada", claim, images
     )
-    view = shared.engine().wait(job, 60)
+    view = resources.engine().wait(job, 60)
     assert view.status == "done", view.error
     return view.result
 
@@ -232,7 +232,7 @@ def test_a_demo_claim_is_tested_with_the_scenes_that_were_chosen(site):
     settled(app)
     (test,) = site.session.tests
     assert test.started.source_a == "demo world, 5 scenes from 30 on, haze 0.5"
-    result = shared.test_result(site.review, test.id, test.digest)
+    result = resources.test_result(site.review, test.id, test.digest)
     assert result.recipe == claim_recipe("gown-skin", count=5, seed=30, haze=0.5)
     assert app.button(key=f"test_start_{CLAIM}").label == "Test it"
     assert "By the rule" in texts(app)
@@ -318,7 +318,7 @@ def test_uploads_and_archives_of_them(site, folders):
     press(app, f"test_start_{CLAIM}")
     settled(app)
     (test,) = site.session.tests
-    result = shared.test_result(site.review, test.id, test.digest)
+    result = resources.test_result(site.review, test.id, test.digest)
     assert (len(result.a), len(result.b), result.sources) == (6, 6, ("upload", "upload"))
     app = checked(app.run())
     app.file_uploader(key=f"cohort_upload_a_{CLAIM}").set_value([("x.zip", b"PK", "")])
@@ -330,7 +330,7 @@ def test_uploads_and_archives_of_them(site, folders):
 def test_a_test_that_is_stopped_can_be_started_again(site):
     site.claim()
     go_on = threading.Event()
-    engine = shared.engine()
+    engine = resources.engine()
     engine.submit(kind="block", title="x", device="cpu", work=lambda control: go_on.wait(30))
     app = site.open("Ada", "Tests")
     press(app, f"test_start_{CLAIM}")
@@ -439,7 +439,7 @@ def test_evidence_about_pictures_is_hidden_from_those_who_still_look(site):
 
 def test_a_result_that_was_changed_outside_is_said(site, judged):
     (test,) = site.session.tests
-    path = shared.library().reviews.file(site.review, "tests", test.id, "result.json")
+    path = resources.library().reviews.file(site.review, "tests", test.id, "result.json")
     path.write_text(path.read_text().replace("Ada", "Eve") + " ")
     restart()
     app = site.open("Ada", "Tests")
@@ -492,9 +492,9 @@ def test_verifying_makes_everything_again(site, judged):
 
 
 def test_the_page_imports_what_it_exports(site, judged):
-    content = export_review_to_cache(shared.library(), site.review).read_bytes()
-    shared.library().reviews.delete([site.review])
-    shared.library().reviews.purge()
+    content = export_review_to_cache(resources.library(), site.review).read_bytes()
+    resources.library().reviews.delete([site.review])
+    resources.library().reviews.purge()
     app = open_page()
     assert "No review has been begun yet" in texts(app)
     app.file_uploader(key="review_import").set_value(("x.protocore-review", content, ""))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.components.common import shared
+from pages.components.common import resources
 from protocore.cohorts.plan import TestPlan
 from protocore.review import events as ev
 from tests.pages.review_site import (
@@ -76,7 +76,7 @@ def test_classes_of_another_model_are_not_taken_over(small_checkpoint):
     checked(app.run())
     assert "About squeezenet1" in texts(app), texts(app)
     press(app, "review_new")
-    session = shared.library().reviews.session(app.session_state["review_open"])
+    session = resources.library().reviews.session(app.session_state["review_open"])
     assert session.started.classes == (1,)
 
 

@@ -9,7 +9,7 @@ import torchvision
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pages.components.common import shared
+from pages.components.common import resources
 from protocore.compare.groups import load_groups
 from protocore.errors import DivergedError
 from protocore.generation.api import generate_prototypes
@@ -33,11 +33,11 @@ def checked(app):
 def settled(app):
     """Run until no background work is left that the page waits for."""
     for _ in range(12):
-        active = [job for job in shared.engine().views() if job.active]
+        active = [job for job in resources.engine().views() if job.active]
         for job in active:
-            shared.engine().wait(job.id, timeout=PATIENCE)
+            resources.engine().wait(job.id, timeout=PATIENCE)
         checked(app.run())
-        if not active and not any(job.active for job in shared.engine().views()):
+        if not active and not any(job.active for job in resources.engine().views()):
             return app
     raise AssertionError("the page did not settle")
 
@@ -62,7 +62,7 @@ def kept(small_checkpoint):
     def keep(targets, settings=QUICK, spec=small_checkpoint):
         prototypes = generate_prototypes(load_classifier(spec), targets, settings)
         run = SavedRun(title="kept", prototypes=prototypes, model_link=spec.to_link())
-        return shared.library().run(shared.library().save_run(run)).prototypes
+        return resources.library().run(resources.library().save_run(run)).prototypes
 
     return keep
 
@@ -101,7 +101,7 @@ def param(app, name):
 
 def shown(app):
     ids = (param(app, "prototypes") or "").split(",")
-    return [shared.library().prototype(i) for i in ids if i]
+    return [resources.library().prototype(i) for i in ids if i]
 
 
 def viewer(app):
@@ -146,10 +146,10 @@ def test_anchor_suggestion_and_button_make_a_fair_pair(open_page):
     assert len(viewer(app)) == 1 and '"columns": 2' in viewer(app)[0].json
     # The anchor's prototypes are evidence now, and asking again makes nothing new.
     assert "The anchor has no prototype yet" not in texts(app)
-    before = shared.library().count()
+    before = resources.library().count()
     press(app, "compare")
     settled(app)
-    assert shared.library().count() == before and shown(app) == found
+    assert resources.library().count() == before and shown(app) == found
 
 
 def test_bad_seeds_are_explained(open_page):
@@ -175,7 +175,7 @@ def test_a_link_from_generate_fills_the_controls_and_one_class_asks_for_another(
     found = shown(app)
     assert [(i.class_index, i.seed) for i in found] == [(3, 5), (1, 5)]
     assert found[0].id == ids[0], "the given one was not made again"
-    record = shared.library().load_prototype(found[1].id).record
+    record = resources.library().load_prototype(found[1].id).record
     assert record.settings == QUICK.replace(rotation=33.0), "though no slider can say 33"
 
 
@@ -219,7 +219,7 @@ def test_contrasts_stand_beside_the_plain_ones(pair, kind, added):
         checked(pair.slider(key="contrast_strength").set_value(0.7).run())
     press(pair, "contrast_make")
     settled(pair)
-    records = [shared.library().load_prototype(i.id).record for i in shown(pair)]
+    records = [resources.library().load_prototype(i.id).record for i in shown(pair)]
     plain = [((0, 1.0),), ((0, 1.0),), ((1, 1.0),), ((1, 1.0),)]
     expected = plain + [weights for weights in added for _ in (0, 1)]
     assert [record.target.weights for record in records] == expected
@@ -251,7 +251,7 @@ def test_prototypes_of_weights_that_have_changed_are_said_to_be(
         load_classifier(small_checkpoint), [Target.of(0), Target.of(1)], QUICK
     )
     run = SavedRun(title="old", prototypes=old, model_link=new.to_link())
-    ids = shared.library().run(shared.library().save_run(run)).prototypes
+    ids = resources.library().run(resources.library().save_run(run)).prototypes
     app = open_page(prototypes=",".join(ids))
     assert "These prototypes were made with other weights than squeezenet1_1" in texts(app)
     section(app, "Contrast")
@@ -263,9 +263,9 @@ def test_where(pair):
     section(pair, "Where")
     assert len(pair.get("image")) == 4
     assert "covering this place lowers the logit" in texts(pair)
-    before = len(shared.engine().views())
+    before = len(resources.engine().views())
     checked(pair.selectbox(key="occlusion_class").set_value(1).run())
-    assert len(shared.engine().views()) == before, "another class is in the same maps"
+    assert len(resources.engine().views()) == before, "another class is in the same maps"
     checked(pair.slider(key="occlusion_patch").set_value(0.4).run())
     checked(pair.selectbox(key="occlusion_how").set_value("blur").run())
     settled(pair)
@@ -309,7 +309,7 @@ def test_groups_are_saved_taken_and_forgotten(open_page):
     checked(app.multiselect(key="compare_classes").set_value([3, 0]).run())
     checked(app.text_input(key="group_name").set_value("animals").run())
     press(app, "group_save")
-    (group,) = load_groups(shared.library().folder)
+    (group,) = load_groups(resources.library().folder)
     assert group.name == "animals" and group.indices == (1, 3, 0)
     checked(app.selectbox(key="compare_anchor").set_value(2).run())
     settled(app)
@@ -318,7 +318,7 @@ def test_groups_are_saved_taken_and_forgotten(open_page):
     assert app.multiselect(key="compare_classes").value == [3, 0]
     settled(app)
     press(app, "forget_animals")
-    assert load_groups(shared.library().folder) == ()
+    assert load_groups(resources.library().folder) == ()
 
 
 def test_methods_of_one_class(open_page):
@@ -330,7 +330,7 @@ def test_methods_of_one_class(open_page):
     checked(app.text_input(key="compare_seeds").set_value("0").run())
     press(app, "compare")
     settled(app)
-    records = [shared.library().load_prototype(i.id).record for i in shown(app)]
+    records = [resources.library().load_prototype(i.id).record for i in shown(app)]
     assert [record.settings.parametrisation for record in records] == ["pixels", "fourier"]
     assert {record.steps for record in records} == {2}
 
@@ -404,8 +404,8 @@ def test_a_run_that_failed_is_explained(kept, open_page):
         raise DivergedError("the loss became NaN")
 
     ids = kept([Target.of(0), Target.of(1)])
-    job = shared.engine().submit(kind="generation", title="bad", device="cpu", work=fail)
-    shared.engine().wait(job, timeout=PATIENCE)
+    job = resources.engine().submit(kind="generation", title="bad", device="cpu", work=fail)
+    resources.engine().wait(job, timeout=PATIENCE)
     app = open_page(settle=False, prototypes=",".join(ids), jobs=job)
     assert "The loss became NaN" in texts(app)
     assert len(viewer(app)) == 1 and param(app, "jobs") is None

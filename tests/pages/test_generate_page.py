@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components.common import shared
+from pages.components.common import resources
 from protocore.generation.presets import find_preset
 from protocore.jobs.generation import LiveView
 
@@ -56,7 +56,7 @@ def finish(app):
     """Wait for the job in the link and show what it left."""
     job = param(app, "job")
     if job:
-        shared.engine().wait(job, timeout=PATIENCE)
+        resources.engine().wait(job, timeout=PATIENCE)
     for _ in range(3):
         checked(app.run())
     return app
@@ -106,14 +106,14 @@ def test_a_run_ends_in_the_library_and_asking_again_shows_it_at_once(open_page):
     finish(app)
     assert "Kept in the library" in texts(app)
     assert param(app, "run") and not param(app, "job")
-    first, second = shared.library().prototypes(sort="oldest")
+    first, second = resources.library().prototypes(sort="oldest")
     assert {first.class_name, second.class_name} == {"bee", "cat"}
-    jobs_before = len(shared.engine().views())
+    jobs_before = len(resources.engine().views())
     (close,) = [button for button in app.button if button.label == "Close"]
     checked(close.click().run())
     press(app, "generate")
     assert "From the library" in texts(app)
-    assert len(shared.engine().views()) == jobs_before
+    assert len(resources.engine().views()) == jobs_before
 
 
 def test_only_what_is_missing_is_made(open_page):
@@ -122,15 +122,17 @@ def test_only_what_is_missing_is_made(open_page):
     checked(close.click().run())
     checked(app.multiselect(key="classes").set_value([1, 3]).run())
     press(app, "generate")
-    assert shared.engine().views()[0].meta["request"].targets[0].class_index == 3
+    assert resources.engine().views()[0].meta["request"].targets[0].class_index == 3
     finish(app)
-    shown = [shared.library().prototype(i).class_name for i in param(app, "prototypes").split(",")]
+    shown = [
+        resources.library().prototype(i).class_name for i in param(app, "prototypes").split(",")
+    ]
     assert shown == ["bee", "dog"]
 
 
 def test_a_moved_slider_tunes_the_running_job_and_is_recorded(open_page):
     app = start_short_run(open_page(classes="1", preset="mild"), steps=100_000)
-    engine, job = shared.engine(), param(app, "job")
+    engine, job = resources.engine(), param(app, "job")
     view = engine.view(job)
     while not isinstance(view.snapshot, LiveView):
         view = engine.wait_for_change(job, view.version, timeout=PATIENCE)
@@ -140,8 +142,8 @@ def test_a_moved_slider_tunes_the_running_job_and_is_recorded(open_page):
         view = engine.wait_for_change(job, engine.view(job).version, timeout=PATIENCE)
     press(app, "stop")
     finish(app)
-    (info,) = shared.library().prototypes()
-    history = shared.library().load_prototype(info.id).record.history
+    (info,) = resources.library().prototypes()
+    history = resources.library().load_prototype(info.id).record.history
     assert [change.settings.rotation for change in history] == [30, 60]
 
 
@@ -152,15 +154,15 @@ def test_another_session_attaches_without_changing_the_run(open_page, small_chec
     checked(other.run())
     assert other.slider(key="rotation").value == 30
     press(other, "stop")
-    view = shared.engine().wait(job, timeout=PATIENCE)
-    record = shared.library().load_prototype(shared.library().prototypes()[0].id).record
+    view = resources.engine().wait(job, timeout=PATIENCE)
+    record = resources.library().load_prototype(resources.library().prototypes()[0].id).record
     assert view.status in ("done", "stopped")
     assert len(record.history) == 1
 
 
 def test_pause_and_resume(open_page):
     app = start_short_run(open_page(classes="1", preset="mild"), steps=100_000)
-    engine, job = shared.engine(), param(app, "job")
+    engine, job = resources.engine(), param(app, "job")
     while engine.view(job).status != "running":
         engine.wait_for_change(job, engine.view(job).version, timeout=PATIENCE)
     checked(app.run())
@@ -179,8 +181,8 @@ def test_a_kept_run_goes_on_for_more_steps(open_page):
     (go_on,) = [button for button in app.button if button.label == "Continue"]
     checked(go_on.click().run())
     finish(app)
-    newest = shared.library().prototypes(sort="newest")[0]
-    record = shared.library().load_prototype(newest.id).record
+    newest = resources.library().prototypes(sort="newest")[0]
+    record = resources.library().load_prototype(newest.id).record
     assert record.steps == 10 and record.completed
 
 
@@ -209,7 +211,7 @@ def test_a_job_or_run_that_is_gone_leaves_the_page_usable(open_page):
 
 def test_a_run_that_is_opened_brings_its_model_and_settings_along(open_page, small_checkpoint):
     finish(start_short_run(open_page(classes="1,2", seeds="3", preset="mild"), steps=5))
-    (run,) = shared.library().runs()
+    (run,) = resources.library().runs()
     app = open_link(run=run.id)
     assert "Kept in the library" in texts(app)
     assert app.multiselect(key="classes").value == [1, 2]
@@ -225,7 +227,7 @@ def test_path_similarity_is_measured_while_it_runs():
     checked(app.toggle(key="live_similarity").set_value(True).run())
     checked(app.number_input(key="similarity_every").set_value(2).run())
     start_short_run(app, steps=5)
-    view = shared.engine().wait(param(app, "job"), timeout=PATIENCE)
+    view = resources.engine().wait(param(app, "job"), timeout=PATIENCE)
     (curve,) = view.snapshot.similarity
     assert curve.steps == (2, 4, 5)
     assert all(-1 <= value <= 1 for value in curve.values)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components.common import shared
+from pages.components.common import resources
 from tests.library.samples import tiny_prototype, tiny_run
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def test_an_empty_home_says_what_to_do_first():
 
 
 def test_recent_prototypes_are_counted_and_shown():
-    shared.library().save_run(tiny_run(tiny_prototype(0), tiny_prototype(1)))
+    resources.library().save_run(tiny_run(tiny_prototype(0), tiny_prototype(1)))
     metrics, app = open_home()
     assert metrics["Prototypes in the library"] == "2"
     assert not app.info

@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.components.common import shared
+from pages.components.common import resources
 from pages.components.library import grid as library_grid
 from protocore.library.bundle import export_bundle
 from protocore.library.library import Filter, Library
@@ -22,7 +22,7 @@ def library(own_home):
     st.cache_resource.clear()
     library = Library(own_home)
     yield library
-    shared.engine().close()
+    resources.engine().close()
     st.cache_resource.clear()
     library.close()
 
@@ -257,7 +257,7 @@ def test_running_jobs_are_listed_and_can_be_stopped(library, open_page, switches
         while not control.stopping:
             go_on.wait(0.01)
 
-    engine = shared.engine()
+    engine = resources.engine()
     running = engine.submit(kind="generation", title="golf ball", device="cpu", work=work)
     waiting = engine.submit(kind="generation", title="tench", device="cpu", work=work)
     assert started.wait(20)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pages.components.common import shared
+from pages.components.common import resources
 from protocore.generation.api import generate_prototypes
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.library.library import SavedRun
@@ -26,7 +26,7 @@ def prototypes(small_checkpoint):
     classifier = load_classifier(small_checkpoint)
     targets = (Target.of(2), Target.of(2, seed=1), Target.of(3))
     made = generate_prototypes(classifier, targets, SETTINGS)
-    library = shared.library()
+    library = resources.library()
     link = small_checkpoint.to_link()
     run = library.save_run(SavedRun(title="two", prototypes=made, model_link=link))
     return library.run(run).prototypes
@@ -71,7 +71,7 @@ def measured(app, photos):
     checked(app.run())
     checked(app.button(key="similarity_measure_button").click().run())
     job = app.session_state["similarity_job"]
-    view = shared.engine().wait(job, timeout=PATIENCE)
+    view = resources.engine().wait(job, timeout=PATIENCE)
     assert view.status == "done", view.error
     return checked(app.run())
 
@@ -101,7 +101,7 @@ def test_measuring_two_classes(prototypes, photos):
     spec = app.get("plotly_chart")[0].proto.spec
     assert "same-class images" in spec
     assert "Conv2d" in spec
-    info = shared.library().prototype(prototypes[0])
+    info = resources.library().prototype(prototypes[0])
     assert info.similarity == pytest.approx(float(rows["Similarity"][0].split(" ")[0]), abs=1e-3)
     assert info.naturalness["probability"] == pytest.approx(info.probability, abs=0.01)
 
@@ -151,7 +151,7 @@ def test_too_few_images_are_explained(prototypes, photos):
     app.text_input(key="similarity_folder").set_value(str(photos))
     checked(app.run())
     checked(app.button(key="similarity_measure_button").click().run())
-    shared.engine().wait(app.session_state["similarity_job"], timeout=PATIENCE)
+    resources.engine().wait(app.session_state["similarity_job"], timeout=PATIENCE)
     checked(app.run())
     wanted = "a natural reference needs at least 5 images of the class, got 3"
     assert wanted in texts(app).replace("\\", "").lower()
@@ -161,7 +161,7 @@ def test_demo_images_need_a_demo_class(prototypes):
     app = open_page(prototypes=prototypes[0])
     checked(app.segmented_control(key="similarity_source").set_value("demo").run())
     checked(app.button(key="similarity_measure_button").click().run())
-    shared.engine().wait(app.session_state["similarity_job"], timeout=PATIENCE)
+    resources.engine().wait(app.session_state["similarity_job"], timeout=PATIENCE)
     checked(app.run())
     assert "demo world does not have the class 2 · cat" in texts(app).replace("\\", "")
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.components.common.page import ROOT
 from pages.components.common.recent import show_recent
-from pages.components.common.shared import demo_sheet, engine, library
+from pages.components.common.resources import demo_sheet, engine, library
 from protocore.demo.weights import demo_weights_path
 from protocore.models.catalog import search_catalog, torchvision_models
 from protocore.models.devices import default_device

@@ -1,15 +1,10 @@
-"""What every page begins with, and how errors are shown."""
+"""What every page begins with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
-
-from pages.components.common.shared import show_error
-from protocore.errors import ProtocoreError
 
 ROOT = Path(__file__).parents[3]
 _STYLE = """
@@ -48,13 +43,3 @@ def begin_page(title: str, icon: str, lead: str) -> None:
     st.logo(str(ROOT / "assets" / "logo.png"), icon_image=str(ROOT / "assets" / "icon.png"))
     st.markdown(f"### {icon} {title}")
     st.caption(lead)
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Show errors that Protocore explains and stop the page there; bugs surface."""
-    try:
-        yield
-    except ProtocoreError as error:
-        show_error(str(error))
-        st.stop()

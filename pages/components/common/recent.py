@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import library
-from pages.components.generate.grid import data_uri
+from pages.components.common.images import data_uri
+from pages.components.common.resources import library
 
 COUNT = 4
 

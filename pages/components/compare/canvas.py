@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components.generate.grid import data_uri
+from pages.components.common.images import data_uri
 from protocore.compare.comparison import arrange
 from protocore.compare.edits import Box, Stroke, shape_from_dict, shape_to_dict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import errors_shown
+from pages.components.common.errors import errors_shown
 from pages.components.compare import state as compare_state
 from pages.components.compare.state import Part
 from protocore.compare.fairness import contrast_targets, mix_targets

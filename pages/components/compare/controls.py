@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.components.common.shared import errors_shown, library, load_model, pool
+from pages.components.common.errors import errors_shown
+from pages.components.common.resources import library, load_model, pool
 from pages.components.compare.related import related_classes
 from pages.components.compare.state import ADOPTED, Part, start
 from pages.components.pickers.model import choose_model, pick_model

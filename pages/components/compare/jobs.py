@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.components.common.shared import engine, show_error
+from pages.components.common.errors import show_error
+from pages.components.common.resources import engine
 from protocore.errors import JobError
 from protocore.jobs.engine import JobControl, JobView
 

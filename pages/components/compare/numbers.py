@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import streamlit as st
 
-from pages.components.common.shared import escaped
+from pages.components.common.errors import escaped
 from protocore.compare.comparison import ClassMatrix, Comparison, asymmetries, parting_lines
 from protocore.compare.paths import part
 from protocore.reports.compare import comparison_html

@@ -6,10 +6,10 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from pages.components.common.shared import errors_shown, escaped
+from pages.components.common.errors import errors_shown, escaped
+from pages.components.common.images import data_uri
 from pages.components.compare.canvas import draw_regions, drawn_regions
 from pages.components.compare.jobs import analysis
-from pages.components.generate.grid import data_uri
 from protocore.compare.edits import COVERS, Box, Stroke, what_if
 from protocore.compare.occlusion import OcclusionMap, occlusion_map
 from protocore.models.classifier import Classifier

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pages.components.common.shared import errors_shown, escaped, library
+from pages.components.common.errors import errors_shown, escaped
+from pages.components.common.resources import library
 from pages.components.compare.jobs import analysis
 from protocore.compare.fairness import MAX_CLASSES
 from protocore.compare.groups import delete_group, load_groups, save_group

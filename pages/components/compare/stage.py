@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.components.common.shared import escaped, library, load_model, pool
+from pages.components.common.errors import escaped
+from pages.components.common.resources import library, load_model, pool
 from pages.components.compare import state as compare_state
 from pages.components.compare.canvas import Tile, show_viewer
 from pages.components.compare.contrast import show_contrast

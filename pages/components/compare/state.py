@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.components.common.shared import engine, library, pool
+from pages.components.common.resources import engine, library, pool
 from protocore.compare.fairness import MAX_PROTOTYPES
 from protocore.errors import JobError, SettingsError
 from protocore.generation.settings import GenerationSettings, Target, prototype_key

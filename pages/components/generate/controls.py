@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components.common.shared import engine, library, load_model, pool
+from pages.components.common.resources import engine, library, load_model, pool
 from pages.components.generate import showing
 from pages.components.pickers.classes import make_targets, pick_classes, pick_seeds
 from pages.components.pickers.model import choose_model, pick_model

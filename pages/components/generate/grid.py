@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+
+from pages.components.common.images import data_uri
 
 MAIN_WIDTH = 1000  # pixels that the main area has on a usual screen
 LARGEST = 560  # pixels; one image alone need not fill the screen
@@ -58,9 +59,3 @@ def top_bars(top: Sequence[tuple[int, str, float]], class_index: int) -> str:
         for index, name, share in top
     )
     return f'<div class="pc-bars">{rows}</div>'
-
-
-def data_uri(image: bytes) -> str:
-    """An image file as a data URI: unlike a media file it cannot vanish before it is fetched."""
-    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"

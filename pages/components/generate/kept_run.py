@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components.common.shared import library
+from pages.components.common.resources import library
 from pages.components.generate.grid import Cell, show_grid
 from pages.components.generate.live_view import duration
 from protocore.generation.prototype import Prototype

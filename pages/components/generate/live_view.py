@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import streamlit as st
 
-from pages.components.common.shared import engine, show_error
+from pages.components.common.errors import show_error
+from pages.components.common.resources import engine
 from pages.components.generate.grid import Cell, show_grid
 from pages.components.generate.showing import show_nothing
 from protocore.errors import JobError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.page import explained
+from pages.components.common.errors import explained
 from pages.components.common.recent import show_recent
-from pages.components.common.shared import engine, library
+from pages.components.common.resources import engine, library
 from pages.components.generate import showing
 from pages.components.generate.controls import Wish, continue_run, start
 from pages.components.generate.kept_run import show_kept

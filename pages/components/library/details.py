@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import errors_shown, escaped
+from pages.components.common.errors import errors_shown, escaped
 from pages.components.library.grid import GENERATE, badges, delete, send_buttons
 from protocore.library.entries import PrototypeInfo
 from protocore.library.library import Library

@@ -7,9 +7,9 @@ from math import ceil
 
 import streamlit as st
 
-from pages.components.common import shared
-from pages.components.common.shared import errors_shown, escaped, show_error
-from pages.components.generate.grid import data_uri
+from pages.components.common import resources
+from pages.components.common.errors import errors_shown, escaped, show_error
+from pages.components.common.images import data_uri
 from pages.components.generate.kept_run import NEXT_PAGES, ROOT
 from protocore.errors import ProtocoreError
 from protocore.jobs.engine import JobEngine, JobView
@@ -124,7 +124,7 @@ def running_jobs(engine: JobEngine) -> None:
 def _job_progress(job_id: str) -> None:
     """Shows how far it is; at its end the whole page is drawn again, with the new prototypes."""
     with errors_shown():
-        view = shared.engine().view(job_id)
+        view = resources.engine().view(job_id)
         if not view.active:
             st.rerun()
         st.progress(view.fraction, text=f"**{escaped(view.title)}** · {escaped(job_text(view))}")

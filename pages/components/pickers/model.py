@@ -10,7 +10,7 @@ import dataclasses
 
 import streamlit as st
 
-from pages.components.common.shared import show_error
+from pages.components.common.errors import show_error
 from protocore.errors import ProtocoreError
 from protocore.models.catalog import CatalogEntry, architectures, catalog, find_entry
 from protocore.models.checkpoint import MAX_UPLOAD_BYTES, SUFFIXES

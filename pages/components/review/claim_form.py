@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.components.common.shared import escaped, library
+from pages.components.common.errors import escaped
+from pages.components.common.resources import library
 from pages.components.review import state as review_state
 from protocore.cohorts.cohort import attribute_text
 from protocore.cohorts.plan import DEFAULT_SMALLEST, DIRECTIONS, MEASURES, TestPlan

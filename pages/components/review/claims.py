@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import escaped
+from pages.components.common.errors import escaped
 from pages.components.review import state as review_state
 from pages.components.review.claim_form import claim_form
 from pages.components.review.session import go_to

@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from pages.components.common.shared import errors_shown, escaped, show_error
-from pages.components.generate.grid import data_uri
+from pages.components.common.errors import errors_shown, escaped, show_error
+from pages.components.common.images import data_uri
 from protocore.cohorts.cohort import (
     MAX_IMAGES,
     claim_cohorts,

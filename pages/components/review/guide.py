@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.components.common.shared import library, load_model
+from pages.components.common.resources import library, load_model
 from pages.components.review import state as review_state
 from pages.components.review.claim_form import known_statement
 from pages.components.review.rounds import being_made, start_round

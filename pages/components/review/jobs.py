@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import engine
+from pages.components.common.resources import engine
 from pages.components.generate.live_view import duration
 from protocore.errors import JobError
 from protocore.jobs.engine import JobView

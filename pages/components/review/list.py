@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import errors_shown, escaped, library, load_model, pool
+from pages.components.common.errors import errors_shown, escaped
+from pages.components.common.resources import library, load_model, pool
 from pages.components.pickers.model import choose_model, pick_model
 from pages.components.review import state as review_state
 from pages.components.review.guide import start_guide

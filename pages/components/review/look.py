@@ -8,7 +8,8 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from pages.components.common.shared import errors_shown, escaped, library
+from pages.components.common.errors import errors_shown, escaped
+from pages.components.common.resources import library
 from pages.components.compare.canvas import draw_regions, drawn_regions
 from pages.components.review import state as review_state
 from pages.components.review.rounds import show_preparation

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import errors_shown, library, pool
+from pages.components.common.errors import errors_shown
+from pages.components.common.resources import library, pool
 from pages.components.compare.jobs import analysis
 from pages.components.review import state as review_state
 from protocore.library.review_bundle import REVIEW_SUFFIX, export_review_to_cache

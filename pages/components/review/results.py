@@ -5,8 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.components.common.shared import escaped, library
-from pages.components.generate.grid import data_uri
+from pages.components.common.errors import escaped
+from pages.components.common.images import data_uri
+from pages.components.common.resources import library
 from protocore.cohorts.analysis import CohortAnalysis, Estimate
 from protocore.cohorts.outcomes import interval_text, number_text
 from protocore.cohorts.plan import ImageVerdict

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import streamlit as st
 
-from pages.components.common.shared import engine, library, pool, show_error
+from pages.components.common.errors import show_error
+from pages.components.common.resources import engine, library, pool
 from pages.components.review import state as review_state
 from pages.components.review.jobs import find_job, watch_job
 from protocore.errors import JobError

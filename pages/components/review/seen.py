@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.components.common.shared import errors_shown, escaped, library
+from pages.components.common.errors import errors_shown, escaped
+from pages.components.common.resources import library
 from pages.components.review import state as review_state
 from protocore.jobs.rounds import load_picture
 from protocore.reports.markup import image, markup

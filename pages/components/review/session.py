@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import escaped, library
+from pages.components.common.errors import escaped
+from pages.components.common.resources import library
 from pages.components.review import state as review_state
 from protocore.review.events import Joined, Renamed
 from protocore.review.session import ReviewSession

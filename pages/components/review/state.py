@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from pages.components.common.shared import escaped, library, load_model, show_error, test_result
+from pages.components.common.errors import escaped, show_error
+from pages.components.common.resources import library, load_model, test_result
 from protocore.errors import LibraryError, ProtocoreError, ReviewError
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec

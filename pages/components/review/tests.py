@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import engine, escaped, library, pool, show_error
+from pages.components.common.errors import escaped, show_error
+from pages.components.common.resources import engine, library, pool
 from pages.components.review import state as review_state
 from pages.components.review.cohorts import pick_cohorts
 from pages.components.review.jobs import find_job, watch_job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import escaped
+from pages.components.common.errors import escaped
 from pages.components.review import state as review_state
 from protocore.review.events import VERDICTS, Judged
 from protocore.review.results import TestResult, adjusted, claim_outcome, judge_claim

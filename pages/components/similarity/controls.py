@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.shared import engine, errors_shown, library, load_model, pool
+from pages.components.common.errors import errors_shown
+from pages.components.common.resources import engine, library, load_model, pool
 from pages.components.similarity.sources import ChosenImages, pick_images
 from protocore.jobs.similarity import SimilarityRequest, submit_similarity
 from protocore.library.entries import PrototypeInfo

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from pages.components.common.shared import escaped
-from pages.components.generate.grid import data_uri
+from pages.components.common.errors import escaped
+from pages.components.common.images import data_uri
 from protocore.jobs.similarity import MeasuredClass
 from protocore.reports.figures.similarity import scores_figure
 from protocore.reports.similarity import place_among

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from pages.components.common.shared import engine
+from pages.components.common.resources import engine
 from pages.components.generate.live_view import duration
 from protocore.errors import JobError
 from protocore.jobs.engine import JobView

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.components.common.shared import escaped, library
-from pages.components.generate.grid import data_uri
+from pages.components.common.errors import escaped
+from pages.components.common.images import data_uri
+from pages.components.common.resources import library
 from pages.components.similarity.layer import show_layer
 from protocore.errors import LibraryError
 from protocore.generation.prototype import slug

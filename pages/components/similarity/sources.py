@@ -11,7 +11,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components.common.shared import engine, library, show_error
+from pages.components.common.errors import show_error
+from pages.components.common.resources import engine, library
 from pages.components.generate.live_view import duration
 from protocore.errors import NaturalReferenceError, ProtocoreError
 from protocore.jobs.similarity import submit_download

@@ -1,4 +1,4 @@
-"""What all pages share: the cached objects of the process, and how errors are shown.
+"""What all pages share: the cached objects of the process.
 
 The only st.cache_* wrappers of the app are here.
 """
@@ -6,16 +6,12 @@ The only st.cache_* wrappers of the app are here.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import streamlit as st
 from PIL import Image
 
 from protocore.demo.world import contact_sheet
-from protocore.errors import ProtocoreError
 from protocore.jobs.engine import JobEngine
 from protocore.library.library import Library, default_home
 from protocore.models.classifier import Classifier
@@ -23,7 +19,7 @@ from protocore.models.devices import apply_thread_limit
 from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
 
-if TYPE_CHECKING:  # loaded when it is asked for: a first start waits a second less
+if TYPE_CHECKING:  # loaded on demand: the first start is a second faster
     from protocore.review.results import TestResult
 
 
@@ -71,29 +67,3 @@ def test_result(review_id: str, test_id: str, digest: str) -> TestResult:
 
     name = f"tests/{test_id}/{RESULT_FILE}"
     return TestResult.from_json(library().reviews.read_file(review_id, name, digest))
-
-
-@contextmanager
-def errors_shown() -> Iterator[None]:
-    """Show an explained error in place of what raised it; bugs surface."""
-    try:
-        yield
-    except ProtocoreError as error:
-        show_error(str(error))
-
-
-def show_error(message: str) -> None:
-    """An error in the product's voice: a capital first, and the way out included."""
-    text = message or "something went wrong"
-    st.error(escaped(text[:1].upper() + text[1:]), icon=":material/error:")
-
-
-# Streamlit makes icons of these even where the colon is escaped.
-_ICON = re.compile(r":(?=material/|streamlit:)")
-_JOINER = "\u2060"  # takes no room
-
-
-def escaped(text: str) -> str:
-    """Text of users or files, so that Markdown shows it as it is."""
-    apart = _ICON.sub(f":{_JOINER}", text)
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])", r"\\\1", apart)
