@@ -52,7 +52,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run_cohort(args: argparse.Namespace) -> int:
-    """Judge both cohorts, print the tables and write the files."""
+    """Predict both cohorts, print the tables and write the files."""
     _check_options(args)
     classifier = classifier_from_args(args)
     plan = _plan(args, classifier)
@@ -76,10 +76,10 @@ def run_cohort(args: argparse.Namespace) -> int:
 
 def write_result(folder: Path, result: TestResult) -> list[Path]:
     """images.csv, comparisons.csv and last result.json; raises ReviewError, leaves no half file."""
-    from protocore.reports.cohort_tables import analysis_csv, verdicts_csv
+    from protocore.reports.cohort_tables import analysis_csv, predictions_csv
 
     files = {
-        "images.csv": verdicts_csv(result.plan, result.a, result.b, labels=result.labels),
+        "images.csv": predictions_csv(result.plan, result.a, result.b, labels=result.labels),
         "comparisons.csv": analysis_csv(result.analysis),
         "result.json": result.to_json(),
     }
@@ -207,19 +207,19 @@ def _run_test(
     pair: tuple[Cohort, Cohort],
     notes: list[str],
 ) -> TestResult:
-    from protocore.cohorts.prediction import judge
+    from protocore.cohorts.prediction import predict
     from protocore.cohorts.recipes import FILES, claim_recipe
     from protocore.review.results import TestResult
 
     began = time.monotonic()
     a, b = pair
-    verdicts = [judge(classifier, cohort, plan, _progress(cohort)) for cohort in pair]
+    predictions = [predict(classifier, cohort, plan, _progress(cohort)) for cohort in pair]
     how = {"count": args.count, "seed": args.seed, "haze": args.haze}
     return TestResult(
         plan=plan,
         class_names=tuple(classifier.class_names[i] for i in (plan.target, *plan.rivals)),
-        a=verdicts[0],
-        b=verdicts[1],
+        a=predictions[0],
+        b=predictions[1],
         labels=(a.label, b.label),
         sources=(a.source, b.source),
         model_title=classifier.title,

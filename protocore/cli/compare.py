@@ -14,7 +14,7 @@ from protocore.cli.generate import (
     split_list,
 )
 from protocore.cli.models import add_model_options, classifier_from_args
-from protocore.compare.comparison import Comparison, compare, parting_lines
+from protocore.compare.comparison import Comparison, compare, divergence_lines
 from protocore.compare.fairness import plan_targets
 from protocore.compare.related import natural_images, suggest
 from protocore.errors import LibraryError, SettingsError
@@ -87,13 +87,15 @@ def write_comparison(
     folder: Path, comparison: Comparison, prototypes: Sequence[Prototype]
 ) -> list[Path]:
     """Prototypes, grid, CSV files and the page; raises LibraryError and leaves no half file."""
-    from protocore.reports.figures.compare import parting_chart  # plotly takes a second to import
+    from protocore.reports.figures.compare import (
+        divergence_chart,  # plotly takes a second to import
+    )
     from protocore.reports.figures.static import chart_svg
 
     matrix = comparison.matrix
-    chart = parting_chart(
+    chart = divergence_chart(
         comparison.paths.layers,
-        *parting_lines(comparison),
+        *divergence_lines(comparison),
         title="Similarity between prototypes",
         y_title="Spearman correlation",
     )

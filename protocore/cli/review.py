@@ -38,7 +38,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "verify",
         help="check a session's bundle and make its prototypes and tests again",
-        description="Checks every file, makes every prototype again, judges the images of the "
+        description="Checks every file, makes every prototype again, predicts the images of the "
         "demo world again, and prints what became of each check. Exit status 0: nothing differs, "
         f"{DIFFERS}: something does. The model is the session's own unless one is given.",
     )

@@ -21,7 +21,7 @@ from protocore.similarity.sweep import (
     ROTATIONS,
     SCALES,
     TRANSLATIONS,
-    Protocol,
+    AffineProtocol,
     protocols,
     rank_protocols,
     results_csv,
@@ -64,7 +64,7 @@ def run_sweep(args: argparse.Namespace) -> int:
     choose = ReferenceChooser(args, classifier)
     statistics = choose.statistics(choose.images(classifier.find_class(args.class_)))
 
-    def keep(protocol: Protocol, prototypes: Sequence[Prototype]) -> None:
+    def keep(protocol: AffineProtocol, prototypes: Sequence[Prototype]) -> None:
         for prototype in prototypes:
             name = slug("_".join(("scale", *protocol.cells)))
             prototype.save(args.out / "prototypes" / name)
@@ -89,7 +89,7 @@ def run_sweep(args: argparse.Namespace) -> int:
     return 0
 
 
-def _protocols(args: argparse.Namespace) -> tuple[Protocol, ...]:
+def _protocols(args: argparse.Namespace) -> tuple[AffineProtocol, ...]:
     if any(value is not None for value in (args.scale, args.rotation, args.translation)):
         raise SettingsError(
             "a sweep sets scale, rotation and translation itself; say which with --scales, "

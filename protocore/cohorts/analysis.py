@@ -1,7 +1,7 @@
-"""From the verdicts on single images to the two tables of the paper and an outcome.
+"""From the predictions on single images to the two tables of the paper and an outcome.
 
-A pure function of the verdicts: whoever has them gets the same numbers again. How each difference
-is tested is fixed beforehand and never chosen by what comes out:
+A pure function of the predictions: whoever has them gets the same numbers again. How each
+difference is tested is fixed beforehand, never chosen by the result:
 
 |               | interval of the difference      | exact test                | effect size       |
 |---------------|---------------------------------|---------------------------|-------------------|
@@ -22,9 +22,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from protocore.cohorts.cohort import MIN_IMAGES, size_warning
-from protocore.cohorts.differences import Comparison, compare_measure
-from protocore.cohorts.outcomes import Outcome, judge_comparison
-from protocore.cohorts.plan import ImageVerdict, TestPlan
+from protocore.cohorts.differences import CohortComparison, compare_measure
+from protocore.cohorts.outcomes import Outcome, comparison_outcome
+from protocore.cohorts.plan import Prediction, TestPlan
 from protocore.cohorts.statistics.means import mean_interval
 from protocore.cohorts.statistics.proportions import Interval, wilson_interval
 from protocore.errors import ReviewError
@@ -58,20 +58,22 @@ class CohortAnalysis:
     plan: TestPlan
     class_names: tuple[str, ...]  # of (target, *rivals)
     rows: tuple[CohortRow, CohortRow]  # A, B
-    comparisons: tuple[Comparison, ...]  # one per measure of the plan, in the order of MEASURES
+    comparisons: tuple[
+        CohortComparison, ...
+    ]  # one per measure of the plan, in the order of MEASURES
     warnings: tuple[str, ...]
 
     @property
-    def primary(self) -> Comparison:
+    def primary(self) -> CohortComparison:
         """The comparison that the plan is about; the others are for orientation."""
         return next(found for found in self.comparisons if found.primary)
 
     def outcome(self, p_adjusted: float | None = None) -> Outcome:
         """What the plan's own rule says; `p_adjusted` replaces p where several claims are tested.
 
-        See `protocore.cohorts.outcomes.judge_comparison`.
+        See `protocore.cohorts.outcomes.comparison_outcome`.
         """
-        return judge_comparison(self.plan, self.primary, p_adjusted)
+        return comparison_outcome(self.plan, self.primary, p_adjusted)
 
     def to_dict(self) -> dict:
         """A summary in plain values for JSON, outcome included."""
@@ -87,8 +89,8 @@ class CohortAnalysis:
 
 def analyse(
     plan: TestPlan,
-    a: Sequence[ImageVerdict],
-    b: Sequence[ImageVerdict],
+    a: Sequence[Prediction],
+    b: Sequence[Prediction],
     *,
     labels: tuple[str, str] = ("A", "B"),
     class_names: Sequence[str] = (),
@@ -96,11 +98,10 @@ def analyse(
     """Both cohorts' rows, a comparison for every measure, and what to mind.
 
     `class_names` are of (target, *rivals) and default to "class 574". Pairs are found by
-    their key. Raises ReviewError when a cohort has fewer than MIN_IMAGES, when the verdicts were
+    their key. Raises ReviewError when a cohort has fewer than MIN_IMAGES, when the predictions were
     made for another plan, or when a plan for pairs meets images without a partner.
     """
-    for label, verdicts in zip(labels, (a, b), strict=True):
-        _check(plan, label, verdicts)
+    check_predictions(plan, a, b, labels)
     if plan.paired:
         a, b = _in_pairs(a, b)
     classes = (plan.target, *plan.rivals)
@@ -113,15 +114,23 @@ def analyse(
     )
 
 
-def _warnings(
-    plan: TestPlan, a: Sequence[ImageVerdict], b: Sequence[ImageVerdict]
-) -> tuple[str, ...]:
+def check_predictions(
+    plan: TestPlan, a: Sequence[Prediction], b: Sequence[Prediction], labels: tuple[str, str]
+) -> None:
+    """Raise ReviewError for predictions that the plan's analysis cannot use; see `analyse`."""
+    for label, predictions in zip(labels, (a, b), strict=True):
+        _check(plan, label, predictions)
+    if plan.paired:
+        _in_pairs(a, b)
+
+
+def _warnings(plan: TestPlan, a: Sequence[Prediction], b: Sequence[Prediction]) -> tuple[str, ...]:
     said = [size_warning(len(a), len(b))]
-    shared = len({verdict.hash for verdict in a} & {verdict.hash for verdict in b})
+    shared = len({prediction.hash for prediction in a} & {prediction.hash for prediction in b})
     if shared:
         said.append(f"{shared} images are in both cohorts: they cannot show a difference")
-    for name, verdicts in (("A", a), ("B", b)):
-        again = len(verdicts) - len({verdict.hash for verdict in verdicts})
+    for name, predictions in (("A", a), ("B", b)):
+        again = len(predictions) - len({prediction.hash for prediction in predictions})
         if again:
             said.append(
                 f"{again} images of cohort {name} repeat others: intervals are narrower than they "
@@ -130,26 +139,27 @@ def _warnings(
     return tuple(text for text in said if text)
 
 
-def _check(plan: TestPlan, label: str, verdicts: Sequence[ImageVerdict]) -> None:
-    if len(verdicts) < MIN_IMAGES:
+def _check(plan: TestPlan, label: str, predictions: Sequence[Prediction]) -> None:
+    if len(predictions) < MIN_IMAGES:
         raise ReviewError(
-            f"a cohort needs at least {MIN_IMAGES} images, {label} has {len(verdicts)}; add images"
+            f"a cohort needs at least {MIN_IMAGES} images, {label} has {len(predictions)}; "
+            "add images"
         )
     classes = 1 + len(plan.rivals)
-    for verdict in verdicts:
-        fits = len(verdict.logits) == len(verdict.probabilities) == classes
-        if not fits or verdict.correct != (verdict.predicted == plan.target):
+    for prediction in predictions:
+        fits = len(prediction.logits) == len(prediction.probabilities) == classes
+        if not fits or prediction.correct != (prediction.predicted == plan.target):
             raise ReviewError(
-                f"the verdict on {verdict.name!r} was made for other classes than the plan's; "
-                "judge the images again"
+                f"the prediction on {prediction.name!r} is for other classes than the plan's; "
+                "predict the images again"
             )
 
 
 def _in_pairs(
-    a: Sequence[ImageVerdict], b: Sequence[ImageVerdict]
-) -> tuple[list[ImageVerdict], list[ImageVerdict]]:
-    partners = {verdict.pair_key: verdict for verdict in b}
-    keys = [verdict.pair_key for verdict in a]
+    a: Sequence[Prediction], b: Sequence[Prediction]
+) -> tuple[list[Prediction], list[Prediction]]:
+    partners = {prediction.pair_key: prediction for prediction in b}
+    keys = [prediction.pair_key for prediction in a]
     if None in keys or len(set(keys)) < len(keys) or set(keys) != set(partners):
         raise ReviewError(
             "a test of pairs needs every image to have one partner in the other cohort; leave out "
@@ -160,24 +170,24 @@ def _in_pairs(
     return list(a), [partners[key] for key in keys]
 
 
-def _row(plan: TestPlan, label: str, verdicts: Sequence[ImageVerdict]) -> CohortRow:
+def _row(plan: TestPlan, label: str, predictions: Sequence[Prediction]) -> CohortRow:
     confidence = 1 - plan.alpha
-    correct = sum(verdict.correct for verdict in verdicts)
+    correct = sum(prediction.correct for prediction in predictions)
 
     return CohortRow(
         label=label,
-        count=len(verdicts),
+        count=len(predictions),
         correct=correct,
         accuracy=Estimate(
-            value=correct / len(verdicts),
-            interval=wilson_interval(correct, len(verdicts), confidence),
+            value=correct / len(predictions),
+            interval=wilson_interval(correct, len(predictions), confidence),
         ),
         taken_for=tuple(
-            sum(verdict.predicted == index for verdict in verdicts)
+            sum(prediction.predicted == index for prediction in predictions)
             for index in (plan.target, *plan.rivals)
         ),
-        probabilities=_means([v.probabilities for v in verdicts], confidence, (0.0, 1.0)),
-        logits=_means([v.logits for v in verdicts], confidence, (-math.inf, math.inf)),
+        probabilities=_means([v.probabilities for v in predictions], confidence, (0.0, 1.0)),
+        logits=_means([v.logits for v in predictions], confidence, (-math.inf, math.inf)),
     )
 
 

@@ -51,8 +51,14 @@ class Cohort:
                 f"a cohort needs at least {MIN_IMAGES} images, {self.label!r} has "
                 f"{len(self.pixels)}{_first_skipped(self.skipped)}; add images"
             )
-        assert len(self.pixels) == len(self.names) == len(self.hashes)
-        assert self.pair_keys is None or len(self.pair_keys) == len(self.names)
+        lengths = {len(self.pixels), len(self.names), len(self.hashes)}
+        if self.pair_keys is not None:
+            lengths.add(len(self.pair_keys))
+        if len(lengths) > 1:
+            raise ReviewError(
+                f"a cohort needs one name, hash and pair key per image, got {len(self.pixels)} "
+                f"images, {len(self.names)} names and {len(self.hashes)} hashes"
+            )
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from protocore.cohorts.plan import ImageVerdict, TestPlan
+from protocore.cohorts.plan import Prediction, TestPlan
 from protocore.cohorts.statistics import means, sizes
 from protocore.cohorts.statistics import proportions as shares
 from protocore.cohorts.statistics.proportions import Interval
@@ -23,7 +23,7 @@ class EffectSize:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class CohortComparison:
     """One measure: A, B, A - B. In the measure's unit (shares, probabilities, logits)."""
 
     measure: str
@@ -48,15 +48,15 @@ class Comparison:
 
 
 def compare_measure(
-    plan: TestPlan, measure: str, a: Sequence[ImageVerdict], b: Sequence[ImageVerdict]
-) -> Comparison:
+    plan: TestPlan, measure: str, a: Sequence[Prediction], b: Sequence[Prediction]
+) -> CohortComparison:
     """Compare one of the plan's measures; for pairs, `a[i]` and `b[i]` belong together.
 
     Only the plan's own measure is tested in the predicted direction: of the others nothing was
     predicted.
     """
     primary = measure == plan.measure
-    values = [np.array([verdict.value(measure) for verdict in side]) for side in (a, b)]
+    values = [np.array([prediction.value(measure) for prediction in side]) for side in (a, b)]
     alternative = plan.alternative if primary else "two-sided"
     if measure == "accuracy":
         found = (_paired_shares if plan.paired else _shares)(*values, alternative, plan.alpha)
@@ -65,7 +65,7 @@ def compare_measure(
     if not measure.endswith("logit"):
         low, high = found["interval"]
         found["interval"] = (max(low, -1.0), min(high, 1.0))  # Student's knows no bounds
-    return Comparison(
+    return CohortComparison(
         measure=measure,
         class_index=plan.rivals[0] if measure.startswith("rival") else plan.target,
         primary=primary,

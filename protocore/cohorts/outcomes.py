@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocore.cohorts.differences import Comparison
+from protocore.cohorts.differences import CohortComparison
 from protocore.cohorts.plan import TestPlan
 from protocore.cohorts.statistics.sizes import size_to_tell
 from protocore.errors import ReviewError
@@ -23,12 +23,14 @@ MOST_IMAGES = 1_000_000  # beyond, a size is no advice
 class Outcome:
     """One of OUTCOMES and why; `size_needed` only where a larger cohort could decide."""
 
-    verdict: str
+    outcome: str
     reason: str  # a sentence
     size_needed: int | None = None  # images per cohort, or pairs
 
 
-def judge_comparison(plan: TestPlan, found: Comparison, p_adjusted: float | None = None) -> Outcome:
+def comparison_outcome(
+    plan: TestPlan, found: CohortComparison, p_adjusted: float | None = None
+) -> Outcome:
     """Apply the plan's rule to its own measure.
 
     Supported: the interval lies wholly beyond `smallest_effect` in the predicted direction and p
@@ -47,14 +49,14 @@ def judge_comparison(plan: TestPlan, found: Comparison, p_adjusted: float | None
     if beyond and p < plan.alpha:
         way = "" if plan.direction == "a != b" else " in the predicted direction"
         return Outcome(
-            verdict="supported",
+            outcome="supported",
             reason=f"{facts}: the whole interval lies beyond the smallest effect of {border}{way}.",
         )
     if within:
-        return Outcome(verdict="not supported", reason=f"{facts}: {_why_not(plan, found, border)}.")
+        return Outcome(outcome="not supported", reason=f"{facts}: {_why_not(plan, found, border)}.")
     if beyond:
         return Outcome(
-            verdict="undecided",
+            outcome="undecided",
             reason=f"{facts}: the interval lies beyond the smallest effect of {border}, but p is "
             f"not below {plan.alpha:g}.",
         )
@@ -91,7 +93,7 @@ def _sides(plan: TestPlan, interval: tuple[float, float]) -> tuple[bool, bool]:
     return low > border or high < -border, -border <= low and high <= border
 
 
-def _facts(plan: TestPlan, found: Comparison, p: float, adjusted: bool) -> str:
+def _facts(plan: TestPlan, found: CohortComparison, p: float, adjusted: bool) -> str:
     difference = number_text(found.measure, found.difference, signed=True)
     interval = interval_text(found.measure, found.interval, signed=True)
     after = " after Holm's correction" if adjusted else ""
@@ -101,7 +103,7 @@ def _facts(plan: TestPlan, found: Comparison, p: float, adjusted: bool) -> str:
     )
 
 
-def _why_not(plan: TestPlan, found: Comparison, border: str) -> str:
+def _why_not(plan: TestPlan, found: CohortComparison, border: str) -> str:
     low, high = found.interval
     opposite = (plan.direction == "a > b" and high < 0) or (plan.direction == "a < b" and low > 0)
     if opposite:
@@ -111,7 +113,7 @@ def _why_not(plan: TestPlan, found: Comparison, border: str) -> str:
     )
 
 
-def _undecided(plan: TestPlan, found: Comparison, facts: str, border: str) -> Outcome:
+def _undecided(plan: TestPlan, found: CohortComparison, facts: str, border: str) -> Outcome:
     low, high = found.interval
     sign = -1 if plan.direction == "a < b" or (plan.direction == "a != b" and low + high < 0) else 1
     margin = abs(sign * found.difference - plan.smallest_effect)
@@ -125,7 +127,7 @@ def _undecided(plan: TestPlan, found: Comparison, facts: str, border: str) -> Ou
     reason = (
         f"{facts}: the interval reaches both sides of the smallest effect of {border}; {advice}."
     )
-    return Outcome(verdict="undecided", reason=reason, size_needed=size)
+    return Outcome(outcome="undecided", reason=reason, size_needed=size)
 
 
 def rounded(size: int) -> str:

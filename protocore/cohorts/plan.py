@@ -1,4 +1,4 @@
-"""What a cohort test asks, fixed before any image is judged, and what the model says per image."""
+"""What a cohort test asks, fixed before any prediction, and what the model says of each image."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class TestPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageVerdict:
+class Prediction:
     """What the model says of one image: its guess, and its scores of (target, *rivals)."""
 
     name: str
@@ -132,10 +132,10 @@ class ImageVerdict:
         return {**asdict(self), **lists}
 
     @classmethod
-    def from_dict(cls, content: dict) -> ImageVerdict:
+    def from_dict(cls, content: dict) -> Prediction:
         """The inverse of `to_dict`; raises ReviewError when something is missing or wrong."""
         try:
-            verdict = cls(
+            prediction = cls(
                 name=str(content["name"]),
                 hash=str(content["hash"]),
                 predicted=int(content["predicted"]),
@@ -146,7 +146,9 @@ class ImageVerdict:
                 pair_key=None if content["pair_key"] is None else str(content["pair_key"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ReviewError(f"this is not the verdict on an image: {error!r}") from error
-        if not all(math.isfinite(v) for v in (*verdict.logits, *verdict.probabilities)):
-            raise ReviewError(f"the verdict on {verdict.name!r} holds scores that are not finite")
-        return verdict
+            raise ReviewError(f"this is not the prediction on an image: {error!r}") from error
+        if not all(math.isfinite(v) for v in (*prediction.logits, *prediction.probabilities)):
+            raise ReviewError(
+                f"the prediction on {prediction.name!r} holds scores that are not finite"
+            )
+        return prediction

@@ -1,9 +1,9 @@
 """A cohort test: two groups of images, one classifier, one difference predicted beforehand.
 
     plan = TestPlan(target=574, measure="logit", direction="a > b")
-    a, b = (judge(classifier, cohort, plan) for cohort in (cohort_a, cohort_b))
+    a, b = (predict(classifier, cohort, plan) for cohort in (cohort_a, cohort_b))
     analysis = analyse(plan, a, b)
-    analysis.outcome().verdict  # "supported", "not supported" or "undecided"
+    analysis.outcome().outcome  # "supported", "not supported" or "undecided"
 
 (Paper, section 4, Tables 1 and 2.)
 """
@@ -22,13 +22,13 @@ from protocore.cohorts.analysis import (
     analyse,
 )
 from protocore.cohorts.cohort import Cohort, size_warning
-from protocore.cohorts.differences import Comparison, EffectSize
+from protocore.cohorts.differences import CohortComparison, EffectSize
 from protocore.cohorts.outcomes import OUTCOMES, Outcome
 from protocore.cohorts.plan import (
     DEFAULT_SMALLEST,
     DIRECTIONS,
     MEASURES,
-    ImageVerdict,
+    Prediction,
     TestPlan,
 )
 from protocore.errors import ReviewError
@@ -41,15 +41,15 @@ __all__ = [
     "MEASURES",
     "OUTCOMES",
     "CohortAnalysis",
+    "CohortComparison",
     "CohortRow",
-    "Comparison",
     "EffectSize",
     "Estimate",
-    "ImageVerdict",
     "Outcome",
+    "Prediction",
     "TestPlan",
     "analyse",
-    "judge",
+    "predict",
     "size_warning",
 ]
 
@@ -58,9 +58,9 @@ BATCH = 32  # images between two calls of `progress`
 Progress = Callable[[int, int], None]  # images done, images in all; may raise to stop
 
 
-def judge(
+def predict(
     classifier: Classifier, cohort: Cohort, plan: TestPlan, progress: Progress | None = None
-) -> tuple[ImageVerdict, ...]:
+) -> tuple[Prediction, ...]:
     """What the classifier says of every image of the cohort, in its order.
 
     `progress(done, total)` is called after each batch; what it raises ends the work. Raises
@@ -68,14 +68,14 @@ def judge(
     it takes, or a logit is not finite.
     """
     _check(classifier, cohort, plan)
-    verdicts: list[ImageVerdict] = []
+    predictions: list[Prediction] = []
     for first in range(0, len(cohort.pixels), BATCH):
         logits = image_logits(classifier, cohort.pixels[first : first + BATCH]).double()
         for row, scores in enumerate(logits, start=first):
-            verdicts.append(_verdict(classifier, cohort, plan, row, scores))
+            predictions.append(_prediction(classifier, cohort, plan, row, scores))
         if progress is not None:
-            progress(len(verdicts), len(cohort.pixels))
-    return tuple(verdicts)
+            progress(len(predictions), len(cohort.pixels))
+    return tuple(predictions)
 
 
 def _check(classifier: Classifier, cohort: Cohort, plan: TestPlan) -> None:
@@ -93,9 +93,9 @@ def _check(classifier: Classifier, cohort: Cohort, plan: TestPlan) -> None:
         )
 
 
-def _verdict(
+def _prediction(
     classifier: Classifier, cohort: Cohort, plan: TestPlan, row: int, scores: Tensor
-) -> ImageVerdict:
+) -> Prediction:
     """`scores`: logits `(K,)` float64 of the image at `row`."""
     if not bool(scores.isfinite().all()):
         raise ReviewError(
@@ -104,7 +104,7 @@ def _verdict(
         )
     classes = [plan.target, *plan.rivals]
     predicted = int(np.argmax(scores.numpy()))
-    return ImageVerdict(
+    return Prediction(
         name=cohort.names[row],
         hash=cohort.hashes[row],
         predicted=predicted,

@@ -8,8 +8,15 @@ from itertools import combinations
 
 import numpy as np
 
-from protocore.compare.fairness import Fairness, group_key, judge_fairness
-from protocore.compare.paths import PathMatrix, Progress, Stability, part, path_matrix, stability
+from protocore.compare.fairness import Fairness, assess_fairness, group_key
+from protocore.compare.paths import (
+    PathMatrix,
+    Progress,
+    Stability,
+    divergence,
+    path_matrix,
+    stability,
+)
 from protocore.errors import SettingsError
 from protocore.generation.presets import matching_preset
 from protocore.generation.prototype import Prototype, PrototypeRecord
@@ -108,7 +115,7 @@ def compare(
         examiner=classifier.title,
         items=items,
         images=images,
-        fairness=judge_fairness(records),
+        fairness=assess_fairness(records),
         matrix=measure_classes(classifier, images, items),
         paths=paths,
         stability=stability(paths.spearman, groups, seeds),
@@ -117,7 +124,7 @@ def compare(
 
 def describe(records: Sequence[PrototypeRecord]) -> tuple[Item, ...]:
     """Titles that name what differs and nothing else."""
-    compared = judge_fairness(records).compared
+    compared = assess_fairness(records).compared
     settings = list(dict.fromkeys(record.settings for record in records))
     names: dict[tuple, str] = {}
     for record in records:
@@ -223,7 +230,7 @@ def asymmetries(comparison: Comparison) -> tuple[Asymmetry, ...]:
     return tuple(sorted(found, key=lambda one: -abs(one.second_in_first - one.first_in_second)))
 
 
-def parting_lines(
+def divergence_lines(
     comparison: Comparison, measure: str = "spearman"
 ) -> tuple[list[tuple[str, np.ndarray]], list[tuple[str, np.ndarray]]]:
     """Named curves `(L,)` between the first pairs of groups, and within the groups over seeds.
@@ -235,7 +242,7 @@ def parting_lines(
     seeds = [item.seed for item in comparison.items]
     between, within = [], []
     for first, second in list(combinations(comparison.groups, 2))[:MAX_CURVES]:
-        found = part(values, comparison.paths.layers, groups, seeds, first, second)
+        found = divergence(values, comparison.paths.layers, groups, seeds, first, second)
         between.append((f"{first} | {second}", found.between))
         within.append((f"within {first} and {second}", found.within))
     return between, within

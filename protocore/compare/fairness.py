@@ -27,7 +27,7 @@ class Fairness:
         return not self.unfair
 
 
-def judge_fairness(records: Sequence[PrototypeRecord]) -> Fairness:
+def assess_fairness(records: Sequence[PrototypeRecord]) -> Fairness:
     """Look for other causes of a difference than what is compared.
 
     With the same seed and settings two prototypes share start image and random transforms.

@@ -30,7 +30,7 @@ class PathMatrix:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Parting:
+class Divergence:
     """Layer by layer, how alike the prototypes of two groups are."""
 
     first: str
@@ -93,14 +93,14 @@ def correlations(ranks: Ranks) -> np.ndarray:
     return (products / norms.sqrt()).masked_fill(undefined, torch.nan).cpu().numpy()
 
 
-def part(
+def divergence(
     values: np.ndarray,
     layers: Sequence[str],
     groups: Sequence[str],
     seeds: Sequence[int],
     first: str,
     second: str,
-) -> Parting:
+) -> Divergence:
     """Where two groups part: `values` `(P, P, L)` averaged over pairs.
 
     With several seeds only pairs of different seeds count, between groups as within them: two
@@ -113,12 +113,12 @@ def part(
     if not len(between) or not len(within):
         between = _pairs(values, groups, seeds, first, second, same_seed=True)
     between_mean, within_mean = _mean(between), _mean(within)
-    return Parting(
+    return Divergence(
         first=first,
         second=second,
         between=between_mean,
         within=within_mean,
-        from_layer=_parting_layer(between_mean, within_mean, layers),
+        from_layer=_divergence_layer(between_mean, within_mean, layers),
     )
 
 
@@ -185,7 +185,7 @@ def _nan_mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else np.nan
 
 
-def _parting_layer(between: np.ndarray, within: np.ndarray, layers: Sequence[str]) -> str:
+def _divergence_layer(between: np.ndarray, within: np.ndarray, layers: Sequence[str]) -> str:
     """The first layer from which on, to the end, between stays below within."""
     known = [i for i in range(len(layers)) if np.isfinite(between[i]) and np.isfinite(within[i])]
     start = None

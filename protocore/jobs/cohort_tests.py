@@ -1,4 +1,4 @@
-"""A cohort test of a review session as a background job: both cohorts judged, the result kept."""
+"""A cohort test of a review session as a background job: predicts both cohorts, keeps a result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import scipy
 
 from protocore.cohorts.cohort import Cohort, cohort_from_images, duplicates, pair_up
 from protocore.cohorts.plan import TestPlan
-from protocore.cohorts.prediction import judge
+from protocore.cohorts.prediction import predict
 from protocore.cohorts.recipes import FILES, check_recipe, cohorts_from_recipe
 from protocore.errors import JobError, ProtocoreError, ReviewError
 from protocore.generation.prototype import library_versions
@@ -106,18 +106,18 @@ class _TestJob:
         return test
 
     def _perform(self, control: JobControl, classifier: Classifier) -> str:
-        """Judge both cohorts and keep the result; returns the SHA-256 of its file."""
+        """Predict both cohorts and keep the result; returns the SHA-256 of its file."""
         began, plan = time.monotonic(), self.started.plan
         control.progress(0, 0, "reading images")
         a, b = _cohorts(self.images, self.labels, classifier.input_size)
         skipped = (a.skipped, b.skipped)
         a, b, notes = _paired(plan, a, b)
-        report = _reporter(control, len(a) + len(b))
-        verdicts = (
-            judge(classifier, a, plan, lambda done, _: report(done)),
-            judge(classifier, b, plan, lambda done, _: report(len(a) + done)),
+        progress = _progress(control, len(a) + len(b))
+        predictions = (
+            predict(classifier, a, plan, lambda done, _: progress(done)),
+            predict(classifier, b, plan, lambda done, _: progress(len(a) + done)),
         )
-        result = self._result(classifier, verdicts, skipped, notes, time.monotonic() - began)
+        result = self._result(classifier, predictions, skipped, notes, time.monotonic() - began)
         folder = f"tests/{self.started.test}"
         for side, cohort in (("a", a), ("b", b)):
             for place, pixels in enumerate(cohort.pixels):
@@ -128,14 +128,14 @@ class _TestJob:
     def _keep(self, name: str, content: bytes) -> str:
         return self.library.reviews.write_file(self.review_id, name, content)
 
-    def _result(self, classifier: Classifier, verdicts, skipped, notes, seconds) -> TestResult:
+    def _result(self, classifier: Classifier, predictions, skipped, notes, seconds) -> TestResult:
         plan = self.started.plan
         classes = (plan.target, *plan.rivals)
         return TestResult(
             plan=plan,
             class_names=tuple(classifier.class_names[index] for index in classes),
-            a=verdicts[0],
-            b=verdicts[1],
+            a=predictions[0],
+            b=predictions[1],
             labels=self.labels,
             sources=(self.started.source_a, self.started.source_b),
             model_title=classifier.title,
@@ -179,14 +179,14 @@ def _cohorts(images: CohortImages, labels: tuple[str, str], size: int) -> tuple[
     )
 
 
-def _reporter(control: JobControl, total: int) -> Callable[[int], None]:
-    def report(done: int) -> None:
+def _progress(control: JobControl, total: int) -> Callable[[int], None]:
+    def progress(done: int) -> None:
         control.wait_if_paused()
         if control.stopping:
             raise ReviewError("the test was stopped before its end: start it again")
         control.progress(done, total, "asking the model")
 
-    return report
+    return progress
 
 
 def stop_test(engine: JobEngine, library: Library, job_id: str, author: str) -> None:

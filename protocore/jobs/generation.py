@@ -27,8 +27,8 @@ from protocore.models.spec import ModelSpec
 
 if TYPE_CHECKING:  # loaded when it is asked for: it brings torchvision along, two seconds
     from protocore.jobs.live_similarity import (
+        LiveSimilarityRequest,
         SimilarityCurve,
-        SimilarityRequest,
         SimilarityTracker,
     )
 
@@ -52,7 +52,7 @@ class GenerationRequest:
     title: str = ""
     continue_run: str = ""  # identifier of the run to go on from, whose settings are then extended
     more_steps: int = 0  # with continue_run
-    similarity: SimilarityRequest | None = None  # None: not measured while it runs
+    similarity: LiveSimilarityRequest | None = None  # None: not measured while it runs
 
 
 @dataclass(frozen=True, kw_only=True)

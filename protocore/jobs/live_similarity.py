@@ -19,7 +19,7 @@ from protocore.similarity.store import cached_statistics
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimilarityRequest:
+class LiveSimilarityRequest:
     """How often to measure, and against which natural images."""
 
     every: int = 16  # steps
@@ -55,7 +55,7 @@ class SimilarityTracker:
 
     def __init__(
         self,
-        request: SimilarityRequest,
+        request: LiveSimilarityRequest,
         classifier: Classifier,
         targets: tuple[Target, ...],
         settings: GenerationSettings,
@@ -104,7 +104,7 @@ class SimilarityTracker:
 
 
 def _meter(
-    request: SimilarityRequest,
+    request: LiveSimilarityRequest,
     classifier: Classifier,
     class_index: int,
     cache: Path,

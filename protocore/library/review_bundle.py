@@ -294,7 +294,6 @@ def read_result(folder: Path, session: ReviewSession, test: Test) -> TestResult:
         raise ReviewError(f"the result of test {test.id} is not what the session has recorded")
     result = TestResult.from_json(path.read_bytes())
     check_result(session, test, result)
-    assert result.analysis  # raises ReviewError for verdicts that do not fit the plan
     return result
 
 

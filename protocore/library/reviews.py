@@ -3,7 +3,7 @@
 <home>/reviews/<session>/  events.jsonl              copy of the events, for a lost database
                            prototypes/<id>.png .json  the pictures of its blind rounds
                            naturalness.json           of those pictures, if it came with a bundle
-                           tests/<id>/result.json     verdict and statistics of a test
+                           tests/<id>/result.json     prediction and statistics of a test
                            tests/<id>/a/0000.jpg ...   small copies of the cohorts' images
 
 Every event is on disk before `append` returns. Sessions may be open in any number of threads and

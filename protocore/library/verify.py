@@ -4,7 +4,7 @@
     print(verification.text)
     verification.ok  # nothing differs
 
-Nothing of the bundle reaches the library. What cannot be done here, such as judging images that
+Nothing of the bundle reaches the library. What cannot be done here, such as predicting images that
 stayed with their owner, is said and is no failure.
 """
 
@@ -28,7 +28,7 @@ from protocore.library.review_bundle import (
     read_result,
     session_identifier,
 )
-from protocore.library.verify_prototypes import Report, check_prototype
+from protocore.library.verify_prototypes import check_prototype
 from protocore.library.verify_tests import check_test
 from protocore.models.classifier import Classifier
 from protocore.models.loading import load_classifier
@@ -160,23 +160,23 @@ def _contents(
     check, classifier = _model(session, load, spec)
     yield check
     for done, (of, item) in enumerate(items.values(), start=1):
-        name, report = names[(of.id, item.id)], _reporter(progress, done, total)
-        report(name)
+        name, tell = names[(of.id, item.id)], _part_progress(progress, done, total)
+        tell(name)
         weights = session.started.weight_hash
-        yield from check_prototype(folder, item, name, weights, classifier, report)
+        yield from check_prototype(folder, item, name, weights, classifier, tell)
     for done, test in enumerate(tests, start=1 + len(items)):
         name = f"test {session.tests.index(test) + 1}"
-        report = _reporter(progress, done, total)
+        tell = _part_progress(progress, done, total)
         try:
             result = results.get(test.id) or read_result(folder, session, test)
         except ProtocoreError as error:
             yield differs(f"{name}: recorded", str(error).replace(f"{folder}/", ""))
             continue
-        yield from check_test(folder, test, result, name, classifier, report)
+        yield from check_test(folder, test, result, name, classifier, tell)
     progress(total, total, "done")
 
 
-def _reporter(progress: Progress, done: int, total: int) -> Report:
+def _part_progress(progress: Progress, done: int, total: int) -> Callable[[str], None]:
     return lambda text: progress(done, total, text)
 
 

@@ -25,7 +25,7 @@ LOGIT_TOLERANCE = 0.01  # other processors, and TensorFloat-32 on GPUs, round di
 PIXEL_TOLERANCE = 0.02  # mean difference, as a share of the range
 PROBABILITY_TOLERANCE = 0.05
 
-Report = Callable[[str], None]  # told what is being done
+Progress = Callable[[str], None]  # told what is being done
 
 
 def check_prototype(
@@ -34,7 +34,7 @@ def check_prototype(
     name: str,
     weight_hash: str,
     classifier: Classifier | None,
-    report: Report,
+    progress: Progress,
 ) -> Iterator[Check]:
     """Picture and record as recorded; the record's logit; the picture made again.
 
@@ -55,7 +55,7 @@ def check_prototype(
     picture = _pixels(folder / picture_name(item.prototype_id))
     try:
         yield _seen(f"{name}: what the model sees", record, picture, classifier)
-        yield _again(f"{name}: made again", record, picture, classifier, report)
+        yield _again(f"{name}: made again", record, picture, classifier, progress)
     except ProtocoreError as error:
         yield differs(f"{name}: made again", f"the record asks for what cannot be: {error}")
 
@@ -91,7 +91,7 @@ def _again(
     record: PrototypeRecord,
     picture: np.ndarray,
     classifier: Classifier,
-    report: Report,
+    progress: Progress,
 ) -> Check:
     if not record.repeatable:
         return not_possible(name, "it was tuned or stopped while running: settings alone give less")
@@ -99,7 +99,7 @@ def _again(
         classifier,
         [record.target],
         record.settings,
-        on_step=lambda snapshot: report(f"{name}, step {snapshot.step} of {snapshot.total}"),
+        on_step=lambda snapshot: progress(f"{name}, step {snapshot.step} of {snapshot.total}"),
     )[0]
     if made.image.shape != picture.shape:
         return differs(name, f"it gets {made.image.shape[0]} pixels, not {picture.shape[0]}")

@@ -1,4 +1,4 @@
-"""Is the result of a cohort test what it says? Computed, rendered and judged again."""
+"""Is the result of a cohort test what it says? Computed, rendered and predicted again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from protocore.cohorts.cohort import Cohort
-from protocore.cohorts.plan import ImageVerdict
-from protocore.cohorts.prediction import judge
+from protocore.cohorts.plan import Prediction
+from protocore.cohorts.prediction import predict
 from protocore.cohorts.recipes import cohorts_from_recipe
 from protocore.errors import ProtocoreError
 from protocore.generation.recording import encode_jpeg
@@ -20,7 +20,7 @@ from protocore.library import archive
 from protocore.library.bundle import MAX_PIXELS
 from protocore.library.checks import Check, differs, not_possible, ok
 from protocore.library.review_bundle import thumbnail_paths
-from protocore.library.verify_prototypes import LOGIT_TOLERANCE, Report
+from protocore.library.verify_prototypes import LOGIT_TOLERANCE, Progress
 from protocore.models.classifier import Classifier
 from protocore.review.material import THUMBNAIL_QUALITY
 from protocore.review.results import TestResult
@@ -35,11 +35,11 @@ def check_test(
     result: TestResult,
     name: str,
     classifier: Classifier | None,
-    report: Report,
+    progress: Progress,
 ) -> Iterator[Check]:
-    """A result that is as recorded: its analysis; images and verdicts where they can be made."""
+    """A result that is as recorded: its analysis; images and predictions where they can be made."""
     yield ok(f"{name}: recorded", "the result is that of the session, with the plan of its test")
-    report(f"{name}: analysis")
+    progress(f"{name}: analysis")
     yield _analysis(f"{name}: analysis", result)
     try:
         cohorts = _cohorts(result, classifier)
@@ -47,39 +47,38 @@ def check_test(
         yield differs(f"{name}: images", f"they cannot be made again: {error}")
         return
     if isinstance(cohorts, str):
-        for step in ("images", "small copies", "verdicts"):
+        for step in ("images", "small copies", "predictions"):
             yield not_possible(f"{name}: {step}", cohorts)
         return
     yield _images(f"{name}: images", result, cohorts)
     yield _thumbnails(f"{name}: small copies", folder, test, result, cohorts)
     try:
-        yield _verdicts(f"{name}: verdicts", result, cohorts, classifier, report)
+        yield _predictions(f"{name}: predictions", result, cohorts, classifier, progress)
     except ProtocoreError as error:
-        yield differs(f"{name}: verdicts", f"the images cannot be judged: {error}")
+        yield differs(f"{name}: predictions", f"the images cannot be predicted: {error}")
 
 
 def _analysis(name: str, result: TestResult) -> Check:
-    """The reported analysis against one computed from the verdicts."""
+    """The reported analysis against one computed from the predictions."""
     if wrong := result.misreported:
         return differs(name, wrong)
     count = len(result.a) + len(result.b)
-    return ok(name, f"the same tables and tests come out of its {count} verdicts")
+    return ok(name, f"the same tables and tests come out of its {count} predictions")
 
 
 def _cohorts(result: TestResult, classifier: Classifier | None) -> tuple[Cohort, Cohort] | str:
     """Both cohorts again, or why that is not possible."""
+    no_images = "the images are files that are not in the bundle"
     if result.recipe["kind"] == "files":
-        return "the images are files that are not in the bundle"
+        return no_images
     if classifier is None:
         return "the model with its weights is not reachable here"
-    made = cohorts_from_recipe(result.recipe, size=classifier.input_size)
-    assert made is not None  # only files give none
-    return made
+    return cohorts_from_recipe(result.recipe, size=classifier.input_size) or no_images
 
 
 def _images(name: str, result: TestResult, cohorts: tuple[Cohort, Cohort]) -> Check:
     for side, cohort in zip("ab", cohorts, strict=True):
-        known = [verdict.hash for verdict in result.side(side)]
+        known = [prediction.hash for prediction in result.side(side)]
         if len(known) != len(cohort):
             return differs(
                 name, f"cohort {side.upper()} has {len(known)} images, not {len(cohort)}"
@@ -119,28 +118,28 @@ def _decoded(source: Path | BinaryIO) -> np.ndarray:
         return np.asarray(image.convert("RGB"), dtype=float)
 
 
-def _verdicts(
+def _predictions(
     name: str,
     result: TestResult,
     cohorts: tuple[Cohort, Cohort],
     classifier: Classifier,
-    report: Report,
+    progress: Progress,
 ) -> Check:
     largest = 0.0
     for side, cohort in zip("ab", cohorts, strict=True):
-        report(f"{name} on {len(cohort)} images of {side.upper()}")
+        progress(f"{name} on {len(cohort)} images of {side.upper()}")
         known = result.side(side)
         if len(known) != len(cohort):
-            return not_possible(name, "there are other images than verdicts")
-        for mine, own in zip(known, judge(classifier, cohort, result.plan), strict=True):
+            return not_possible(name, "there are other images than predictions")
+        for mine, own in zip(known, predict(classifier, cohort, result.plan), strict=True):
             if wrong := _other(mine, own):
                 return differs(name, f"{mine.name} of {side.upper()}: {wrong}")
             largest = max(largest, *_gaps(mine, own))
     return ok(name, f"the model says the same again (logits within {max(largest, 1e-6):.0e})")
 
 
-def _other(mine: ImageVerdict, own: ImageVerdict) -> str:
-    """How a verdict in the bundle is not the model's; "" when it is."""
+def _other(mine: Prediction, own: Prediction) -> str:
+    """How a prediction in the bundle is not the model's; "" when it is."""
     gap = max(_gaps(mine, own))
     if gap > LOGIT_TOLERANCE:
         return f"its scores are {gap:.3f} off (tolerance {LOGIT_TOLERANCE})"
@@ -151,7 +150,7 @@ def _other(mine: ImageVerdict, own: ImageVerdict) -> str:
     return ""
 
 
-def _gaps(mine: ImageVerdict, own: ImageVerdict) -> list[float]:
+def _gaps(mine: Prediction, own: Prediction) -> list[float]:
     said = (*mine.logits, *mine.probabilities)
     found = (*own.logits, *own.probabilities)
     return [abs(one - other) for one, other in zip(said, found, strict=True)]

@@ -20,7 +20,7 @@ from protocore.models.devices import find_device
 from protocore.models.files import FileContent
 from protocore.models.spec import ModelSpec, Triple
 
-Report = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,14 +34,14 @@ class _Network:
     input_size: int
 
 
-def load_classifier(spec: ModelSpec, report: Report | None = None) -> Classifier:
+def load_classifier(spec: ModelSpec, progress: Progress | None = None) -> Classifier:
     """The classifier that `spec` names, on its device. Never downloads anything.
 
-    `report` is called with what is being done, for people who wait. Raises
+    `progress` is called with what is being done, for people who wait. Raises
     WeightsUnavailableError when torchvision's weights are not on disk, CheckpointError for a
     file that cannot be used and ModelError for weights, names or a device that do not go together.
     """
-    say = report or (lambda text: None)
+    say = progress or (lambda text: None)
     device = find_device(spec.device)
     say(f"Reading {spec.title}")
     network = _SOURCES[spec.kind](spec)

@@ -10,7 +10,7 @@ from protocore.errors import ModelError
 from protocore.models.catalog import CatalogEntry
 from protocore.models.classifier import Classifier
 from protocore.models.download import Download
-from protocore.models.loading import Report, load_classifier
+from protocore.models.loading import Progress, load_classifier
 from protocore.models.spec import ModelSpec
 
 BUDGET_BYTES = 4 * 2**30  # a dozen usual networks, or one of the largest
@@ -33,7 +33,7 @@ class ModelPool:
         self._entries: OrderedDict[ModelSpec, Future[Classifier]] = OrderedDict()
         self._downloads: dict[CatalogEntry, Download] = {}
 
-    def get(self, spec: ModelSpec, report: Report | None = None) -> Classifier:
+    def get(self, spec: ModelSpec, progress: Progress | None = None) -> Classifier:
         """The classifier of `spec`, loaded now if need be; raises what `load_classifier` raises.
 
         A failure is not remembered: the next call tries again.
@@ -45,7 +45,7 @@ class ModelPool:
                 future = self._entries[spec] = Future()
             self._entries.move_to_end(spec)
         if mine:
-            self._load(spec, future, report)
+            self._load(spec, future, progress)
         return future.result()
 
     def loaded(self) -> tuple[ModelSpec, ...]:
@@ -66,9 +66,9 @@ class ModelPool:
         with self._lock:
             return self._downloads.get(entry)
 
-    def _load(self, spec: ModelSpec, future: Future[Classifier], report: Report | None) -> None:
+    def _load(self, spec: ModelSpec, future: Future[Classifier], progress: Progress | None) -> None:
         try:
-            classifier = load_classifier(spec, report)
+            classifier = load_classifier(spec, progress)
         except BaseException as error:
             with self._lock:
                 self._entries.pop(spec, None)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from protocore.cohorts.analysis import CohortAnalysis, Estimate
 from protocore.cohorts.cohort import printable
-from protocore.cohorts.differences import Comparison
+from protocore.cohorts.differences import CohortComparison
 from protocore.cohorts.outcomes import interval_text, number_text, rounded
-from protocore.cohorts.plan import ImageVerdict, TestPlan
+from protocore.cohorts.plan import Prediction, TestPlan
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # OWASP: what spreadsheets take for a formula
 
@@ -22,7 +22,7 @@ def table_text(analysis: CohortAnalysis, p_adjusted: float | None = None) -> str
         _aligned(_score_lines(analysis)),
         _aligned(_logit_lines(analysis)),
         _aligned(_comparison_lines(analysis)),
-        f"{outcome.verdict}: {outcome.reason}",
+        f"{outcome.outcome}: {outcome.reason}",
         *(f"warning: {text}" for text in analysis.warnings),
     ]
     return "\n\n".join(parts)
@@ -49,10 +49,10 @@ def analysis_csv(analysis: CohortAnalysis) -> str:
     return _csv(lines)
 
 
-def verdicts_csv(
+def predictions_csv(
     plan: TestPlan,
-    a: Sequence[ImageVerdict],
-    b: Sequence[ImageVerdict],
+    a: Sequence[Prediction],
+    b: Sequence[Prediction],
     *,
     labels: tuple[str, str] = ("A", "B"),
 ) -> str:
@@ -61,13 +61,14 @@ def verdicts_csv(
     head = ["cohort", "image", "sha256", "pair", "predicted", "predicted_name", "correct"]
     head += [f"{kind}_{index}" for index in classes for kind in ("logit", "probability")]
     lines: list[Sequence[object]] = [head]
-    for label, verdicts in zip(labels, (a, b), strict=True):
-        for verdict in verdicts:
-            scores = zip(verdict.logits, verdict.probabilities, strict=True)
+    for label, predictions in zip(labels, (a, b), strict=True):
+        for prediction in predictions:
+            scores = zip(prediction.logits, prediction.probabilities, strict=True)
             lines.append(
                 (
-                    label, verdict.name, verdict.hash, verdict.pair_key, verdict.predicted,
-                    verdict.predicted_name, verdict.correct, *(v for both in scores for v in both),
+                    label, prediction.name, prediction.hash, prediction.pair_key,
+                    prediction.predicted, prediction.predicted_name, prediction.correct,
+                    *(v for both in scores for v in both),
                 )
             )  # fmt: skip
     return _csv(lines)
@@ -138,7 +139,7 @@ def _comparison_lines(analysis: CohortAnalysis) -> list[list[str]]:
     return lines
 
 
-def _class_name(analysis: CohortAnalysis, found: Comparison) -> str:
+def _class_name(analysis: CohortAnalysis, found: CohortComparison) -> str:
     classes = (analysis.plan.target, *analysis.plan.rivals)
     return analysis.class_names[classes.index(found.class_index)]
 

@@ -23,6 +23,7 @@ from protocore.cohorts.fields import (
     check_whole,
     shown,
 )
+from protocore.cohorts.outcomes import OUTCOMES
 from protocore.cohorts.plan import TestPlan
 from protocore.compare.edits import Box, Stroke, shape_from_dict, shape_to_dict
 from protocore.errors import ReviewError, SettingsError
@@ -31,7 +32,6 @@ MAX_LINE, MAX_TEXT = 300, 20_000  # characters
 MAX_TAGS, MAX_REGIONS, MAX_ITEMS = 30, 50, 60
 MAX_CONTROLS, MAX_LINKS = 1000, 500
 ROLES = ("target", "distractor", "baseline")
-VERDICTS = ("supported", "not supported", "undecided")
 _IDENTIFIER = re.compile(r"[0-9a-f]{8,32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(\+00:00|Z)")
@@ -195,7 +195,7 @@ class Revealed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Covered:
+class Occluded:
     """A marked region was covered, and regions of the same shape elsewhere, for comparison."""
 
     round: str
@@ -305,16 +305,16 @@ class TestFailed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
-    """The author's verdict on a claim; a later one of the same author replaces an earlier one."""
+class Decided:
+    """The author's decision on a claim; a later one of the same author replaces an earlier one."""
 
     claim: str
-    verdict: str  # one of VERDICTS
+    decision: str  # one of OUTCOMES
     note: str = ""
 
     def __post_init__(self) -> None:
         check_match("claim", self.claim, _IDENTIFIER)
-        check_choice("verdict", self.verdict, VERDICTS)
+        check_choice("decision", self.decision, OUTCOMES)
         check_text("note", self.note, MAX_TEXT, empty=True)
 
 
@@ -329,8 +329,8 @@ class Noted:
 
 
 Action = (
-    Started | Renamed | Joined | RoundOpened | Observed | Revealed | Covered | Claimed
-    | TestStarted | TestFinished | TestFailed | Judged | Noted
+    Started | Renamed | Joined | RoundOpened | Observed | Revealed | Occluded | Claimed
+    | TestStarted | TestFinished | TestFailed | Decided | Noted
 )  # fmt: skip
 
 KINDS: dict[str, type] = {
@@ -340,12 +340,12 @@ KINDS: dict[str, type] = {
     "round opened": RoundOpened,
     "observed": Observed,
     "revealed": Revealed,
-    "covered": Covered,
+    "occluded": Occluded,
     "claimed": Claimed,
     "test started": TestStarted,
     "test finished": TestFinished,
     "test failed": TestFailed,
-    "judged": Judged,
+    "decided": Decided,
     "noted": Noted,
 }
 KIND_OF = {action: kind for kind, action in KINDS.items()}
@@ -361,8 +361,17 @@ def action_to_dict(action: Action) -> dict[str, Any]:
     return content
 
 
+# Kinds and fields as sessions of earlier versions call them.
+_FORMER_KINDS = {"covered": "occluded", "judged": "decided"}
+_FORMER_FIELDS = {"judged": {"verdict": "decision"}}
+
+
 def action_from_dict(kind: str, content: Any) -> Action:
     """The inverse of `action_to_dict`; raises ReviewError for what does not fit the kind."""
+    if isinstance(kind, str) and isinstance(content, Mapping):
+        names = _FORMER_FIELDS.get(kind, {})
+        content = {names.get(name, name): value for name, value in content.items()}
+        kind = _FORMER_KINDS.get(kind, kind)
     if not isinstance(kind, str) or kind not in KINDS:
         raise ReviewError(
             f"this session has an event of the unknown kind {shown(kind)}; update Protocore to "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from protocore.review.events import Covered, ObservationLink
-from protocore.review.occlusion import CoverEffect
+from protocore.review.events import ObservationLink, Occluded
+from protocore.review.occlusion import OcclusionEffect
 from protocore.review.session import Claim, Observation, ReviewSession, Round
 
 RECURS = 2 / 3  # share of the class's prototypes that must show the feature
@@ -16,7 +16,7 @@ RULES = {
     "recurs": f"the feature is marked in at least two thirds of {MIN_SEEDS} or more prototypes of "
     "the class, and in a smaller share of the other pictures of the round",
     "blind": "every observation that the claim rests on was written before the names were shown",
-    "covering": "covering the marked region lowers the class's logit, and by more than covering "
+    "occlusion": "covering the marked region lowers the class's logit, and by more than covering "
     "the same shape does at nine in ten other places, for more than half of the covered regions",
     "test": "the test's interval lies wholly beyond the smallest effect of interest, in the "
     "predicted direction, and its p value, adjusted for the number of claims, is below the level",
@@ -36,7 +36,7 @@ class Criterion:
     """One of RULES, applied."""
 
     key: str
-    holds: bool | None  # None: there is nothing yet to judge it by
+    holds: bool | None  # None: there is nothing yet to decide it by
     found: str  # in words
 
     @property
@@ -66,16 +66,16 @@ def weigh(session: ReviewSession, claim: Claim, outcome: str | None, reason: str
         holds=None if outcome in (None, "undecided") else outcome == "supported",
         found=reason or "not tested yet",
     )
-    criteria = (_recurs(session, links), _blind(session, links), _covering(session, links), test)
+    criteria = (_recurs(session, links), _blind(session, links), _occlusion(session, links), test)
     return Evidence(grade=_grade(criteria, outcome), criteria=criteria)
 
 
 def _grade(criteria: tuple[Criterion, ...], outcome: str | None) -> str:
-    recurs, blind, covering, _ = (criterion.holds is True for criterion in criteria)
+    recurs, blind, occlusion, _ = (criterion.holds is True for criterion in criteria)
     if outcome == "not supported":
         return "against"
     if outcome == "supported":
-        return ("weak", "weak", "moderate", "strong")[recurs + blind + covering]
+        return ("weak", "weak", "moderate", "strong")[recurs + blind + occlusion]
     return "weak" if recurs and blind else "none"
 
 
@@ -142,30 +142,34 @@ def _blind(session: ReviewSession, links: tuple[ObservationLink, ...]) -> Criter
     return Criterion(key="blind", holds=blind == len(observations), found=found)
 
 
-def _covering(session: ReviewSession, links: tuple[ObservationLink, ...]) -> Criterion:
-    done = last_covered(session, links)
+def _occlusion(session: ReviewSession, links: tuple[ObservationLink, ...]) -> Criterion:
+    done = last_occlusions(session, links)
     if not done:
-        return Criterion(key="covering", holds=None, found="no marked region was covered yet")
+        return Criterion(key="occlusion", holds=None, found="no marked region was covered yet")
     matter = sum(as_effect(one).matters for one in done)
     largest = max(one.drop for one in done)
     found = (
         f"{matter} of {len(done)} covered regions matter; the logit falls by up to {largest:.2f}"
     )
-    return Criterion(key="covering", holds=2 * matter > len(done), found=found)
+    return Criterion(key="occlusion", holds=2 * matter > len(done), found=found)
 
 
-def last_covered(session: ReviewSession, links: Iterable[ObservationLink]) -> tuple[Covered, ...]:
-    """The last covering of each linked observation's regions, for the round's class."""
+def last_occlusions(
+    session: ReviewSession, links: Iterable[ObservationLink]
+) -> tuple[Occluded, ...]:
+    """The last occlusion of each linked observation's regions, for the round's class."""
     found = {}
     for link in links:
         of = session.round(link.round)
-        for one in of.covered:
+        for one in of.occlusions:
             same = (one.item, one.observer) == (link.item, link.observer)
             if same and one.class_index == of.class_index:
                 found[(link.round, link.item, link.observer)] = one
     return tuple(found.values())
 
 
-def as_effect(covered: Covered) -> CoverEffect:
-    """What a kept covering says."""
-    return CoverEffect(drop=covered.drop, control_drops=covered.control_drops, share=covered.share)
+def as_effect(occluded: Occluded) -> OcclusionEffect:
+    """What a kept occlusion says."""
+    return OcclusionEffect(
+        drop=occluded.drop, control_drops=occluded.control_drops, share=occluded.share
+    )

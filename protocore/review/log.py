@@ -53,7 +53,7 @@ def _event_text(event: Event, names: dict, numbers: dict[str, str]) -> str:
             return f"wrote about {names[(action.round, action.item)]}"
         case ev.Revealed():
             return f"finished looking at {numbers[action.round]} and was told the names"
-        case ev.Covered():
+        case ev.Occluded():
             return f"covered regions of {action.observer} on {names[(action.round, action.item)]}"
         case ev.Claimed():
             return f"{'changed' if action.base else 'wrote'} {numbers[action.claim]}"
@@ -63,8 +63,8 @@ def _event_text(event: Event, names: dict, numbers: dict[str, str]) -> str:
             return f"{numbers[action.test]} finished"
         case ev.TestFailed():
             return f"{numbers[action.test]} failed: {action.error}"
-        case ev.Judged():
-            return f"judged {numbers[action.claim]}: {action.verdict}"
+        case ev.Decided():
+            return f"decided on {numbers[action.claim]}: {action.decision}"
         case ev.Noted():
             return f"noted: {action.text}"
     return ev.KIND_OF[type(action)]

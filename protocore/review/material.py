@@ -9,7 +9,7 @@ from protocore.generation.prototype import PrototypeRecord
 from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession
 
-Thumbnails = Mapping[tuple[str, int], bytes]  # by ("a" or "b", place of the verdict): JPEG files
+Thumbnails = Mapping[tuple[str, int], bytes]  # by ("a" or "b", place of the prediction): JPEG files
 
 THUMBNAIL_QUALITY = 82  # JPEG
 

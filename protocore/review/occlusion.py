@@ -17,7 +17,7 @@ EXCEEDED = 0.9  # share of the controls that a region that matters must exceed
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoverEffect:
+class OcclusionEffect:
     """How far a logit falls when a region is covered, and when others of its shape are."""
 
     drop: float
@@ -37,7 +37,7 @@ class CoverEffect:
         return self.drop > 0 and self.exceeded >= EXCEEDED
 
 
-def cover_effect(
+def occlusion_effect(
     classifier: Classifier,
     image: np.ndarray,
     regions: Sequence[Box | Stroke],
@@ -46,7 +46,7 @@ def cover_effect(
     how: str = "blur",
     controls: int = CONTROLS,
     seed: int = 0,
-) -> CoverEffect:
+) -> OcclusionEffect:
     """Cover the regions of an 8-bit image `(H, W, 3)`, then their shape at `controls` places.
 
     A smaller drop elsewhere is what tells a region that matters from the fact that covering
@@ -62,7 +62,7 @@ def cover_effect(
     covered = np.stack([image, *(cover(image, one, how) for one in masks)])
     logits = image_logits(classifier, covered)[:, chosen].double().numpy()
     drops = logits[0] - logits[1:]
-    return CoverEffect(
+    return OcclusionEffect(
         drop=float(drops[0]),
         control_drops=tuple(float(value) for value in drops[1:]),
         share=float(mask.mean()),

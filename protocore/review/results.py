@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from protocore.cohorts.analysis import CohortAnalysis, analyse
+from protocore.cohorts.analysis import CohortAnalysis, analyse, check_predictions
 from protocore.cohorts.cohort import MAX_IMAGES
 from protocore.cohorts.fields import check_lines, check_match, check_number, check_text
 from protocore.cohorts.outcomes import Outcome
-from protocore.cohorts.plan import ImageVerdict, TestPlan
+from protocore.cohorts.plan import Prediction, TestPlan
 from protocore.cohorts.recipes import FILES, check_recipe
 from protocore.cohorts.statistics.multiplicity import holm
 from protocore.errors import ReviewError
@@ -38,15 +38,15 @@ class TestResult:
     """What a model said of the images of two cohorts, and everything needed to ask it again.
 
     `thumbnails` of the images, where there are any, lie beside it as a/0000.jpg, ..., in the order
-    of the verdicts. Raises ReviewError for values that cannot be.
+    of the predictions. Raises ReviewError for values that cannot be.
     """
 
     __test__ = False  # for pytest
 
     plan: TestPlan
     class_names: tuple[str, ...]  # of (target, *rivals)
-    a: tuple[ImageVerdict, ...]
-    b: tuple[ImageVerdict, ...]
+    a: tuple[Prediction, ...]
+    b: tuple[Prediction, ...]
     labels: tuple[str, str]  # the cohorts in words
     sources: tuple[str, str]  # where the images come from
     model_title: str
@@ -61,8 +61,8 @@ class TestResult:
     reported: Mapping[str, Any] | None = None  # the analysis as written in the file it came from
 
     def __post_init__(self) -> None:
-        for verdicts in (self.a, self.b):
-            _check_verdicts(verdicts)
+        for predictions in (self.a, self.b):
+            _check_predictions(predictions)
         check_lines("class name", self.class_names, 1000, 1000)
         if len(self.class_names) != 1 + len(self.plan.rivals):
             raise ReviewError(
@@ -84,19 +84,19 @@ class TestResult:
 
     @cached_property
     def analysis(self) -> CohortAnalysis:
-        """Tables, comparisons and warnings, computed from the verdicts."""
+        """Tables, comparisons and warnings, computed from the predictions."""
         return analyse(self.plan, self.a, self.b, labels=self.labels, class_names=self.class_names)
 
     @property
     def misreported(self) -> str:
-        """Where the analysis in the file is not what the verdicts say; "" when it is."""
+        """Where the analysis in the file is not what the predictions say; "" when it is."""
         if self.reported is None:
             return ""
         computed = json.loads(json.dumps(self.analysis.to_dict()))
         return _first_difference(self.reported, computed, "")
 
     def to_json(self) -> str:
-        """The text of the result file: the verdicts, and the analysis for other programs."""
+        """The text of the result file: the predictions, and the analysis for other programs."""
         content = {
             one.name: getattr(self, one.name)
             for one in fields(self)
@@ -104,7 +104,7 @@ class TestResult:
         }
         content["plan"] = self.plan.to_dict()
         for side in SIDES:
-            content[side] = [verdict.to_dict() for verdict in getattr(self, side)]
+            content[side] = [prediction.to_dict() for prediction in getattr(self, side)]
             content[f"skipped_{side}"] = [asdict(one) for one in getattr(self, f"skipped_{side}")]
         content["versions"] = dict(self.versions)
         head = {"format": RESULT_FORMAT, "version": RESULT_VERSION}
@@ -134,8 +134,8 @@ class TestResult:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ReviewError(f"the result of this test is not complete: {error!r:.200}") from error
 
-    def side(self, name: str) -> tuple[ImageVerdict, ...]:
-        """The verdicts of cohort "a" or "b"."""
+    def side(self, name: str) -> tuple[Prediction, ...]:
+        """The predictions of cohort "a" or "b"."""
         return {"a": self.a, "b": self.b}[name]
 
 
@@ -148,6 +148,7 @@ def check_result(session: ReviewSession, test: Test, result: TestResult) -> None
             f"the result of test {test.id} is of other weights ({result.weight_hash[:12]}…) than "
             f"the session ({session.started.weight_hash[:12]}…)"
         )
+    check_predictions(result.plan, result.a, result.b, result.labels)
 
 
 # --- what results say of claims ---
@@ -176,14 +177,14 @@ def claim_outcome(
     return results[test.id].analysis.outcome(p)
 
 
-def judge_claim(
+def claim_evidence(
     session: ReviewSession, claim: Claim, results: Mapping[str, TestResult]
 ) -> Evidence:
     """The evidence for a claim: what its pictures show, and what its last test says."""
     outcome = claim_outcome(session, claim, results)
     if outcome is None:
         return weigh(session, claim, None)
-    return weigh(session, claim, outcome.verdict, outcome.reason)
+    return weigh(session, claim, outcome.outcome, outcome.reason)
 
 
 # --- checks and conversions ---
@@ -198,10 +199,13 @@ def _values(cls: type, content: dict[str, Any]) -> dict[str, Any]:
     held["reported"] = held.pop("analysis")
     if not isinstance(held["reported"], dict):
         raise ReviewError("the analysis of a test must be an object")
+    outcome = held["reported"].get("outcome")
+    if isinstance(outcome, dict) and "verdict" in outcome:  # as earlier versions call it
+        outcome["outcome"] = outcome.pop("verdict")
     held["plan"] = TestPlan.from_dict(held["plan"])
     for side in SIDES:
         _check_length(side, held[side], MAX_IMAGES)
-        held[side] = tuple(ImageVerdict.from_dict(one) for one in held[side])
+        held[side] = tuple(Prediction.from_dict(one) for one in held[side])
         skipped = held[f"skipped_{side}"]
         _check_length("skipped images", skipped, MAX_SKIPPED)
         held[f"skipped_{side}"] = tuple(SkippedImage(**one) for one in skipped)
@@ -216,19 +220,19 @@ def _check_length(name: str, values: Any, most: int) -> None:
         raise ReviewError(f"{name} must be a list of at most {most} entries")
 
 
-def _check_verdicts(verdicts: Sequence[ImageVerdict]) -> None:
-    if len(verdicts) > MAX_IMAGES:
-        raise ReviewError(f"a cohort has at most {MAX_IMAGES} images, got {len(verdicts)}")
-    for verdict in verdicts:
-        check_text("image name", verdict.name, 4000)
-        check_text("class name", verdict.predicted_name, 1000)
-        check_match("hash", verdict.hash, _DIGEST)
-        for logit in verdict.logits:
+def _check_predictions(predictions: Sequence[Prediction]) -> None:
+    if len(predictions) > MAX_IMAGES:
+        raise ReviewError(f"a cohort has at most {MAX_IMAGES} images, got {len(predictions)}")
+    for prediction in predictions:
+        check_text("image name", prediction.name, 4000)
+        check_text("class name", prediction.predicted_name, 1000)
+        check_match("hash", prediction.hash, _DIGEST)
+        for logit in prediction.logits:
             check_number("logit", logit, -_MOST, _MOST)
-        for probability in verdict.probabilities:
+        for probability in prediction.probabilities:
             check_number("probability", probability, 0, 1)
-        if verdict.pair_key is not None:
-            check_text("pair key", verdict.pair_key, 4000, empty=True)
+        if prediction.pair_key is not None:
+            check_text("pair key", prediction.pair_key, 4000, empty=True)
 
 
 def _check_skipped(skipped: Sequence[SkippedImage]) -> None:
@@ -257,12 +261,12 @@ def _first_difference(reported: Any, computed: Any, where: str) -> str:
         pairs = [(f"{where}.{key}".lstrip("."), reported[key], computed[key]) for key in computed]
     elif isinstance(reported, list) and isinstance(computed, list):
         if len(reported) != len(computed):
-            return f"{where} has {len(reported)} entries, the verdicts give {len(computed)}"
+            return f"{where} has {len(reported)} entries, the predictions give {len(computed)}"
         both = zip(reported, computed, strict=True)
         pairs = [(f"{where}[{place}]", *values) for place, values in enumerate(both)]
     else:
         same = _same_number(reported, computed) or reported == computed
-        return "" if same else f"{where} is {reported!r:.80}, the verdicts give {computed!r:.80}"
+        return "" if same else f"{where} is {reported!r:.80}, the predictions give {computed!r:.80}"
     found = (_first_difference(old, new, name) for name, old, new in pairs)
     return next((text for text in found if text), "")
 

@@ -72,11 +72,11 @@ def _check_round(session: ReviewSession, author: str, action: ev.RoundOpened) ->
         raise ReviewError("this round has been opened already")
 
 
-def _check_item(session: ReviewSession, author: str, action: Observed | ev.Covered) -> None:
+def _check_item(session: ReviewSession, author: str, action: Observed | ev.Occluded) -> None:
     session.round(action.round).item(action.item)
 
 
-def _check_covered(session: ReviewSession, author: str, action: ev.Covered) -> None:
+def _check_occluded(session: ReviewSession, author: str, action: ev.Occluded) -> None:
     of = session.round(action.round)
     of.item(action.item)
     if author not in of.revealed:
@@ -122,20 +122,20 @@ def _check_running(
         raise ReviewError("this test has ended already")
 
 
-def _check_judged(session: ReviewSession, author: str, action: ev.Judged) -> None:
+def _check_decided(session: ReviewSession, author: str, action: ev.Decided) -> None:
     session.claim(action.claim)
     if session.final_test(action.claim) is None:
-        raise ReviewError("a verdict needs a test: test the claim first")
+        raise ReviewError("a decision needs a test: test the claim first")
 
 
 _RULES = {
     ev.RoundOpened: _check_round,
     ev.Observed: _check_item,
-    ev.Covered: _check_covered,
+    ev.Occluded: _check_occluded,
     ev.Revealed: _check_revealed,
     ev.Claimed: _check_claimed,
     ev.TestStarted: _check_test,
     ev.TestFinished: _check_running,
     ev.TestFailed: _check_running,
-    ev.Judged: _check_judged,
+    ev.Decided: _check_decided,
 }

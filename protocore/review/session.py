@@ -38,7 +38,7 @@ class Round:
     blind: dict[tuple[str, str], Observation] = field(default_factory=dict)  # by (item, author)
     later: dict[tuple[str, str], Observation] = field(default_factory=dict)  # after the names
     revealed: dict[str, str] = field(default_factory=dict)  # author: time
-    covered: tuple[ev.Covered, ...] = ()
+    occlusions: tuple[ev.Occluded, ...] = ()
 
     def order_for(self, author: str) -> tuple[RoundItem, ...]:
         """The pictures in this reviewer's own random order."""
@@ -76,12 +76,12 @@ class ClaimVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Decision:
     """A reviewer's decision on a claim."""
 
     author: str
     time: str
-    verdict: str
+    decision: str
     note: str
     seq: int
 
@@ -110,7 +110,7 @@ class Claim:
     id: str
     versions: tuple[ClaimVersion, ...]
     locked_at: int = 0  # number of the event that started its first test; 0: not locked
-    verdicts: dict[str, Verdict] = field(default_factory=dict)  # the last one of each author
+    decisions: dict[str, Decision] = field(default_factory=dict)  # the last one of each author
 
     @property
     def current(self) -> ClaimVersion:
@@ -235,9 +235,9 @@ def _revealed(session: ReviewSession, event: Event) -> ReviewSession:
     return _with_round(session, replace(of, revealed={event.author: event.time, **of.revealed}))
 
 
-def _covered(session: ReviewSession, event: Event) -> ReviewSession:
+def _occluded(session: ReviewSession, event: Event) -> ReviewSession:
     of = session.round(event.action.round)
-    return _with_round(session, replace(of, covered=(*of.covered, event.action)))
+    return _with_round(session, replace(of, occlusions=(*of.occlusions, event.action)))
 
 
 def _claimed(session: ReviewSession, event: Event) -> ReviewSession:
@@ -275,18 +275,18 @@ def _test_failed(session: ReviewSession, event: Event) -> ReviewSession:
     return _with_test(session, replace(test, status="failed", error=event.action.error))
 
 
-def _judged(session: ReviewSession, event: Event) -> ReviewSession:
+def _decided(session: ReviewSession, event: Event) -> ReviewSession:
     action = event.action
     claim = session.claim(action.claim)
-    verdict = Verdict(
+    decision = Decision(
         author=event.author,
         time=event.time,
-        verdict=action.verdict,
+        decision=action.decision,
         note=action.note,
         seq=event.seq,
     )
-    verdicts = {**claim.verdicts, event.author: verdict}
-    return _with_claim(session, replace(claim, verdicts=verdicts))
+    decisions = {**claim.decisions, event.author: decision}
+    return _with_claim(session, replace(claim, decisions=decisions))
 
 
 _APPLY = {
@@ -296,12 +296,12 @@ _APPLY = {
     ev.RoundOpened: _round_opened,
     ev.Observed: _observed,
     ev.Revealed: _revealed,
-    ev.Covered: _covered,
+    ev.Occluded: _occluded,
     ev.Claimed: _claimed,
     ev.TestStarted: _test_started,
     ev.TestFinished: _test_finished,
     ev.TestFailed: _test_failed,
-    ev.Judged: _judged,
+    ev.Decided: _decided,
 }
 
 

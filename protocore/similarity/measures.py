@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from protocore.errors import SettingsError
 from protocore.similarity.activations import LayerInfo
 from protocore.similarity.ranks import Ranks, blocks, correlate, rank_rows, spearman
 
@@ -52,8 +53,14 @@ MEASURES = (
 
 
 def find_measure(name: str) -> int:
-    """Place of a measure in MEASURES, which is its place in every score array."""
-    return next(i for i, measure in enumerate(MEASURES) if measure.name == name)
+    """Place of a measure in MEASURES, which is its place in every score array.
+
+    Raises SettingsError for an unknown name.
+    """
+    names = [measure.name for measure in MEASURES]
+    if name not in names:
+        raise SettingsError(f"the measure must be one of {', '.join(names)}, got {name!r}")
+    return names.index(name)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -71,7 +71,7 @@ class Naturalness:
         return {k: v if math.isfinite(v) else None for k, v in asdict(self).items()}
 
     @property
-    def verdict(self) -> str:
+    def assessment(self) -> str:
         """What the figures say together, in plain words."""
         natural = self.similarity >= self.same
         between = self.similarity >= self.different

@@ -36,7 +36,7 @@ RESULTS_FILE = "results.jsonl"  # one line per protocol and seed, in the order o
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class AffineProtocol:
     """One set of random affine transforms."""
 
     scale: tuple[float, float]
@@ -61,7 +61,7 @@ class Trial:
     """What one protocol gave with one seed."""
 
     key: str  # of everything it follows from; decides whether a resumed sweep repeats it
-    protocol: Protocol
+    protocol: AffineProtocol
     seed: int
     naturalness: Naturalness
 
@@ -70,7 +70,7 @@ class Trial:
 class ProtocolResult:
     """A line of Table 3: means over seeds, and their spread."""
 
-    protocol: Protocol
+    protocol: AffineProtocol
     similarity: float
     similarity_sd: float  # over seeds (n - 1); NaN for one seed
     profile: float
@@ -83,10 +83,10 @@ def protocols(
     scales: Iterable[tuple[float, float]] = SCALES,
     rotations: Iterable[float] = ROTATIONS,
     translations: Iterable[tuple[float, float]] = TRANSLATIONS,
-) -> tuple[Protocol, ...]:
+) -> tuple[AffineProtocol, ...]:
     """Every combination, 125 by default."""
     found = tuple(
-        Protocol(scale=scale, rotation=rotation, translation=translation)
+        AffineProtocol(scale=scale, rotation=rotation, translation=translation)
         for scale, rotation, translation in product(scales, rotations, translations)
     )
     if not found:
@@ -98,10 +98,10 @@ def sweep(
     classifier: Classifier,
     statistics: ReferenceStatistics,
     settings: GenerationSettings,
-    wanted: Sequence[Protocol],
+    wanted: Sequence[AffineProtocol],
     seeds: Sequence[int],
     folder: Path,
-    on_prototypes: Callable[[Protocol, Sequence[Prototype]], None] | None = None,
+    on_prototypes: Callable[[AffineProtocol, Sequence[Prototype]], None] | None = None,
 ) -> Iterator[tuple[Trial, ...]]:
     """Yields the trials of each protocol, all seeds together, as soon as they are known.
 
@@ -143,7 +143,7 @@ def read_trials(folder: Path) -> tuple[Trial, ...]:
 
 def rank_protocols(trials: Iterable[Trial]) -> tuple[ProtocolResult, ...]:
     """Results by protocol, best mean similarity first."""
-    by_protocol: dict[Protocol, list[Naturalness]] = {}
+    by_protocol: dict[AffineProtocol, list[Naturalness]] = {}
     for trial in trials:
         by_protocol.setdefault(trial.protocol, []).append(trial.naturalness)
     results = [_result(protocol, badges) for protocol, badges in by_protocol.items()]
@@ -182,7 +182,7 @@ def results_csv(results: Sequence[ProtocolResult]) -> str:
 def _trials(
     classifier: Classifier,
     statistics: ReferenceStatistics,
-    protocol: Protocol,
+    protocol: AffineProtocol,
     settings: GenerationSettings,
     prototypes: Sequence[Prototype],
 ) -> list[Trial]:
@@ -199,7 +199,7 @@ def _trials(
     ]
 
 
-def _result(protocol: Protocol, badges: Sequence[Naturalness]) -> ProtocolResult:
+def _result(protocol: AffineProtocol, badges: Sequence[Naturalness]) -> ProtocolResult:
     similarities = np.array([badge.similarity for badge in badges])
     return ProtocolResult(
         protocol=protocol,
@@ -246,7 +246,7 @@ def _trial(content: dict) -> Trial:
     protocol, badge = content["protocol"], content["naturalness"]
     return Trial(
         key=content["key"],
-        protocol=Protocol(
+        protocol=AffineProtocol(
             scale=tuple(protocol["scale"]),
             rotation=protocol["rotation"],
             translation=tuple(protocol["translation"]),

@@ -30,7 +30,7 @@ def words(folders, *more):
     ]  # fmt: skip
 
 
-def test_folders_are_judged_and_written(folders, capsys):
+def test_folders_are_predicted_and_written(folders, capsys):
     (folders / "a" / "broken.png").write_bytes(b"nothing")
     more = ("--rivals", "strawberry,ladybird", "--label-a", "bright", "--paired")
     assert main(words(folders, *more, "--measure", "logit", "--predict", "a!=b")) == 0
@@ -71,7 +71,7 @@ def test_a_known_claim_of_the_demo_world(tmp_path, capsys):
     assert result["recipe"] == {
         "kind": "demo", "claim": "clock-hands", "count": 4, "seed": 7, "haze": 0.1,
     }  # fmt: skip
-    assert [verdict["pair_key"] for verdict in result["a"]] == ["7", "8", "9", "10"]
+    assert [prediction["pair_key"] for prediction in result["a"]] == ["7", "8", "9", "10"]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_verify(bundle, capsys):
 
 
 def test_verify_finds_what_differs(bundle, capsys):
-    rebuilt(bundle, edited(contents(bundle), "judged", verdict="supported"), honest=False)
+    rebuilt(bundle, edited(contents(bundle), "decided", decision="supported"), honest=False)
     status, out, _ = run(capsys, "verify", bundle)
     assert status == 3
     assert out.startswith("differs       file events.jsonl ")

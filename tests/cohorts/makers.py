@@ -3,7 +3,7 @@
 from protocore.cohorts.plan import TestPlan
 from protocore.compare.edits import Box, Stroke
 from protocore.review import events as ev
-from protocore.review.occlusion import CoverEffect
+from protocore.review.occlusion import OcclusionEffect
 from protocore.review.rules import check
 from protocore.review.session import ReviewSession, advance
 
@@ -16,7 +16,7 @@ DIGEST = "0123456789abcdef" * 4
 PLAN = TestPlan(target=1, rivals=(2,), measure="accuracy", direction="a < b")
 BOX = Box(left=0.1, top=0.2, right=0.5, bottom=0.75)
 STROKE = Stroke(points=((0.25, 0.5), (1.0, 0.0)), radius=0.05)
-EFFECT = CoverEffect(drop=2.0, control_drops=(0.5,) * 10, share=0.1)  # of a region that matters
+EFFECT = OcclusionEffect(drop=2.0, control_drops=(0.5,) * 10, share=0.1)  # of a region that matters
 
 
 def started(**changes) -> ev.Started:
@@ -59,7 +59,7 @@ def observed(picture: str = TARGETS[0], *tags: str, text: str = "", **changes) -
     return ev.Observed(**{"round": ROUND, "item": picture, "tags": tags, "text": text} | changes)
 
 
-def covered(picture: str = TARGETS[0], effect: CoverEffect = EFFECT, **changes) -> ev.Covered:
+def occluded(picture: str = TARGETS[0], effect: OcclusionEffect = EFFECT, **changes) -> ev.Occluded:
     values = {
         "round": ROUND,
         "item": picture,
@@ -69,7 +69,7 @@ def covered(picture: str = TARGETS[0], effect: CoverEffect = EFFECT, **changes) 
         "control_drops": effect.control_drops,
         "share": effect.share,
     }
-    return ev.Covered(**values | changes)
+    return ev.Occluded(**values | changes)
 
 
 def link(picture: str = TARGETS[0], observer: str = "Ada", of: str = ROUND) -> ev.ObservationLink:
@@ -133,11 +133,11 @@ EVERY_KIND = {
         TARGETS[0], "flag", "Rasen", text="ein Ball\nauf ⛳", confidence=1, regions=(BOX, STROKE)
     ),
     "revealed": ev.Revealed(round=ROUND),
-    "covered": covered(drop=-0.25, control_drops=(1, -2.5), share=0.125),
+    "occluded": occluded(drop=-0.25, control_drops=(1, -2.5), share=0.125),
     "claimed": claimed(base=7, why="<b>seen</b>", links=(link(), link(DISTRACTOR)), known="flag"),
     "test started": test_started(),
     "test finished": finished(),
     "test failed": failed(),
-    "judged": ev.Judged(claim=CLAIM, verdict="not supported", note="too few"),
+    "decided": ev.Decided(claim=CLAIM, decision="not supported", note="too few"),
     "noted": ev.Noted(text="\u2028 a line separator, an é and an 🙂"),
 }

@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from protocore.cohorts.analysis import analyse
-from protocore.cohorts.plan import MEASURES, ImageVerdict, TestPlan
+from protocore.cohorts.plan import MEASURES, Prediction, TestPlan
 from protocore.cohorts.statistics import means, proportions
 from protocore.errors import ReviewError
-from tests.cohorts.verdicts import RIVAL, TARGET, verdict, with_hits, with_logits
+from tests.cohorts.predictions import RIVAL, TARGET, prediction, with_hits, with_logits
 
 PLAN = TestPlan(target=TARGET, rivals=(RIVAL,))
 RNG = np.random.default_rng(7)
@@ -35,15 +35,15 @@ def test_the_papers_table_1_as_a_whole():
     assert primary.effects[1].value == pytest.approx(proportions.cohens_h(0.725, 0.6))
     assert primary.size_needed == 240
     outcome = found.outcome()
-    assert outcome.verdict == "undecided"
+    assert outcome.outcome == "undecided"
     assert outcome.size_needed > 200
 
 
 def test_the_papers_table_2_is_supported_as_a_difference_of_any_size():
     plan = replace(PLAN, smallest_effect=0.0)
     found = analyse(plan, with_hits("a", 36, 39), with_hits("b", 31, 44))
-    assert found.outcome().verdict == "supported"
-    assert analyse(PLAN, with_hits("a", 36, 39), with_hits("b", 31, 44)).outcome().verdict == (
+    assert found.outcome().outcome == "supported"
+    assert analyse(PLAN, with_hits("a", 36, 39), with_hits("b", 31, 44)).outcome().outcome == (
         "undecided"  # as a difference of 5 points or more: the interval begins at 4.8
     )
 
@@ -63,7 +63,7 @@ def test_every_measure_has_its_comparison_and_only_one_is_tested_in_a_direction(
     assert tuple(one.measure for one in alone.comparisons) == MEASURES[:3]
 
 
-def _without_rival() -> tuple[tuple[ImageVerdict, ...], ...]:
+def _without_rival() -> tuple[tuple[Prediction, ...], ...]:
     sides = with_logits("a", LOGITS_A), with_logits("b", LOGITS_B)
     return tuple(
         tuple(replace(v, logits=v.logits[:1], probabilities=v.probabilities[:1]) for v in side)
@@ -90,14 +90,14 @@ def test_pairs_are_told_by_their_keys_whatever_the_order():
     assert found.primary == mixed.primary
     assert found.primary.test == "permutation, pairs"
     assert found.primary.interval[1] - found.primary.interval[0] < 0.1
-    assert found.outcome().verdict == "supported"
+    assert found.outcome().outcome == "supported"
     unpaired = analyse(replace(plan, paired=False), a, b)
     assert unpaired.primary.interval[1] - unpaired.primary.interval[0] > 0.5
 
 
 def test_paired_accuracy_is_mcnemars():
-    a = [verdict(f"a/{i}", correct=i < 30) for i in range(40)]
-    b = [verdict(f"b/{i}", correct=i >= 8) for i in range(40)]
+    a = [prediction(f"a/{i}", correct=i < 30) for i in range(40)]
+    b = [prediction(f"b/{i}", correct=i >= 8) for i in range(40)]
     found = analyse(replace(PLAN, paired=True), a, b).primary
     pairs = proportions.PairTable(both=22, only_a=8, only_b=10, neither=0)
     assert found.p == proportions.mcnemar_p(pairs, "greater")
@@ -110,7 +110,7 @@ def test_few_images_cannot_rule_anything_out():
     """Two images that hardly differ say nothing of others; and no share leaves its bounds."""
     plan = replace(PLAN, paired=True, measure="logit")
     found = analyse(plan, with_logits("a", [1.0, 3.0]), with_logits("b", [0.99, 3.02]))
-    assert found.outcome().verdict == "undecided"
+    assert found.outcome().outcome == "undecided"
     assert found.primary.interval_name == "Student, pairs"
     for row in found.rows:
         assert all(0 <= edge <= 1 for one in row.probabilities for edge in one.interval)
@@ -127,7 +127,7 @@ def test_no_spread_no_nan():
         assert found.primary.effects[0].note == "nothing varies within the cohorts"
         same = analyse(plan, with_logits("a", [2.0] * 5), with_logits("b", [2.0] * 5))
         assert (same.primary.p, same.primary.interval) == (1.0, (0.0, 0.0))
-        assert same.outcome().verdict == "not supported"
+        assert same.outcome().outcome == "not supported"
         json.dumps(same.to_dict(), allow_nan=False)
 
 
@@ -137,7 +137,7 @@ def test_the_same_verdicts_give_the_same_numbers_after_json():
     stored = json.loads(json.dumps([[v.to_dict() for v in side] for side in sides]))
     again = analyse(
         TestPlan.from_dict(PLAN.to_dict()),
-        *([ImageVerdict.from_dict(content) for content in side] for side in stored),
+        *([Prediction.from_dict(content) for content in side] for side in stored),
     )
     assert again == found
     assert json.dumps(again.to_dict(), allow_nan=False) == json.dumps(found.to_dict())
@@ -155,7 +155,7 @@ def test_warnings_say_what_to_mind():
         "small cohort: 10 images; below 30, only very large differences can be told from chance",
         "2 images are in both cohorts: they cannot show a difference",
     )
-    twice = analyse(PLAN, (*with_hits("a", 5, 30), verdict("a/0")), b).warnings
+    twice = analyse(PLAN, (*with_hits("a", 5, 30), prediction("a/0")), b).warnings
     assert twice == (
         "1 images of cohort A repeat others: intervals are narrower than they should be",
     )
@@ -169,9 +169,9 @@ def test_verdicts_that_do_not_fit_are_explained():
     with pytest.raises(ReviewError) as error:
         analyse(replace(PLAN, target=2), a, a)
     assert str(error.value) == (
-        "the verdict on 'a/0' was made for other classes than the plan's; judge the images again"
+        "the prediction on 'a/0' is for other classes than the plan's; predict the images again"
     )
     paired = replace(PLAN, paired=True)
-    for other in (a[:9], (*a, verdict("x/else")), (*a, a[0])):
+    for other in (a[:9], (*a, prediction("x/else")), (*a, a[0])):
         with pytest.raises(ReviewError, match=r"partner|several images"):
             analyse(paired, a, other)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from protocore.cohorts.differences import Comparison
+from protocore.cohorts.differences import CohortComparison
 from protocore.cohorts.outcomes import (
+    comparison_outcome,
     interval_text,
-    judge_comparison,
     number_text,
     rounded,
 )
@@ -17,8 +17,8 @@ from protocore.errors import ReviewError
 PLAN = TestPlan(target=0, measure="logit", smallest_effect=0.1)
 
 
-def found(low: float, high: float, p: float = 0.001) -> Comparison:
-    return Comparison(
+def found(low: float, high: float, p: float = 0.001) -> CohortComparison:
+    return CohortComparison(
         measure="logit", class_index=0, primary=True, count_a=50, count_b=40, a=1.0, b=0.5,
         difference=(low + high) / 2, interval=(low, high), interval_name="bootstrap",
         test="permutation", alternative="greater", p=p, effects=(), size_needed=9,
@@ -26,7 +26,7 @@ def found(low: float, high: float, p: float = 0.001) -> Comparison:
 
 
 @pytest.mark.parametrize(
-    ("direction", "low", "high", "verdict"),
+    ("direction", "low", "high", "outcome"),
     [
         ("a > b", 0.2, 0.4, "supported"),
         ("a > b", 0.1, 0.4, "undecided"),  # touches the smallest effect
@@ -45,57 +45,59 @@ def found(low: float, high: float, p: float = 0.001) -> Comparison:
         ("a != b", -0.2, 0.2, "undecided"),
     ],
 )
-def test_the_rule(direction, low, high, verdict):
-    assert judge_comparison(replace(PLAN, direction=direction), found(low, high)).verdict == verdict
+def test_the_rule(direction, low, high, outcome):
+    assert (
+        comparison_outcome(replace(PLAN, direction=direction), found(low, high)).outcome == outcome
+    )
 
 
 def test_no_smallest_effect_asks_only_on_which_side_of_0_it_lies():
     plan = replace(PLAN, smallest_effect=0.0)
-    assert judge_comparison(plan, found(0.01, 0.4)).verdict == "supported"
-    assert judge_comparison(plan, found(-0.4, 0.0)).verdict == "not supported"
-    assert judge_comparison(plan, found(-0.01, 0.4)).verdict == "undecided"
+    assert comparison_outcome(plan, found(0.01, 0.4)).outcome == "supported"
+    assert comparison_outcome(plan, found(-0.4, 0.0)).outcome == "not supported"
+    assert comparison_outcome(plan, found(-0.01, 0.4)).outcome == "undecided"
 
 
 def test_the_adjusted_p_replaces_p():
-    outcome = judge_comparison(PLAN, found(0.2, 0.4, p=0.03), p_adjusted=0.06)
-    assert outcome.verdict == "undecided"
+    outcome = comparison_outcome(PLAN, found(0.2, 0.4, p=0.03), p_adjusted=0.06)
+    assert outcome.outcome == "undecided"
     assert outcome.reason == (
         "logit, A - B: +0.300 (95 % interval +0.200 to +0.400), permutation p = 0.06 after Holm's "
         "correction: the interval lies beyond the smallest effect of 0.100, but p is not below "
         "0.05."
     )
-    assert judge_comparison(PLAN, found(0.2, 0.4, p=0.03), p_adjusted=0.04).verdict == "supported"
-    not_affected = judge_comparison(PLAN, found(-0.1, 0.05, p=0.6), p_adjusted=1.0)
-    assert not_affected.verdict == "not supported"
+    assert comparison_outcome(PLAN, found(0.2, 0.4, p=0.03), p_adjusted=0.04).outcome == "supported"
+    not_affected = comparison_outcome(PLAN, found(-0.1, 0.05, p=0.6), p_adjusted=1.0)
+    assert not_affected.outcome == "not supported"
     for wrong in (0.01, 1.5, float("nan")):
         with pytest.raises(ReviewError, match=r"an adjusted p must be between p = 0.03 and 1"):
-            judge_comparison(PLAN, found(0.2, 0.4, p=0.03), p_adjusted=wrong)
+            comparison_outcome(PLAN, found(0.2, 0.4, p=0.03), p_adjusted=wrong)
 
 
 def test_reasons_are_sentences():
-    assert judge_comparison(PLAN, found(0.2, 0.4)).reason.endswith(
+    assert comparison_outcome(PLAN, found(0.2, 0.4)).reason.endswith(
         "the whole interval lies beyond the smallest effect of 0.100 in the predicted direction."
     )
-    assert judge_comparison(PLAN, found(0.0, 0.05)).reason.endswith(
+    assert comparison_outcome(PLAN, found(0.0, 0.05)).reason.endswith(
         "the interval rules out a difference of 0.100 or more in the predicted direction."
     )
-    assert judge_comparison(PLAN, found(-0.4, -0.2)).reason.endswith(
+    assert comparison_outcome(PLAN, found(-0.4, -0.2)).reason.endswith(
         "the whole interval lies on the opposite side of 0 than predicted."
     )
 
 
 def test_undecided_says_how_many_images_would_tell():
-    outcome = judge_comparison(PLAN, found(0.0, 0.4))
+    outcome = comparison_outcome(PLAN, found(0.0, 0.4))
     # half width .2, .1 from the border, times (1.960 + 0.842) / 1.960 squared, of 50 images
     assert outcome.size_needed == 409
     assert "larger cohorts of about 410 images each would tell" in outcome.reason
-    pairs = judge_comparison(replace(PLAN, paired=True), found(0.0, 0.4))
+    pairs = comparison_outcome(replace(PLAN, paired=True), found(0.0, 0.4))
     assert "about 410 pairs would tell" in pairs.reason
-    mirrored = judge_comparison(replace(PLAN, direction="a < b"), found(-0.4, 0.0))
+    mirrored = comparison_outcome(replace(PLAN, direction="a < b"), found(-0.4, 0.0))
     assert mirrored.size_needed == 409
     both_ways = replace(PLAN, direction="a != b")
-    assert judge_comparison(both_ways, found(-0.4, 0.0)).size_needed == 409
-    on_the_border = judge_comparison(PLAN, found(-0.1, 0.3))
+    assert comparison_outcome(both_ways, found(-0.4, 0.0)).size_needed == 409
+    on_the_border = comparison_outcome(PLAN, found(-0.1, 0.3))
     assert on_the_border.size_needed is None
     assert "so close to it that no cohort would tell" in on_the_border.reason
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from protocore.cohorts.plan import DEFAULT_SMALLEST, MEASURES, ImageVerdict, TestPlan
+from protocore.cohorts.plan import DEFAULT_SMALLEST, MEASURES, Prediction, TestPlan
 from protocore.errors import ReviewError
 
 PLAN = TestPlan(target=3, rivals=(1, 4), measure="logit", direction="a < b", paired=True)
-VERDICT = ImageVerdict(
+PREDICTION = Prediction(
     name="x.png",
     hash="0" * 64,
     predicted=1,
@@ -32,13 +32,13 @@ def test_defaults_come_from_the_measure():
 
 def test_plans_and_verdicts_survive_json_to_the_last_bit():
     assert TestPlan.from_dict(json.loads(json.dumps(PLAN.to_dict()))) == PLAN
-    odd = replace(VERDICT, logits=(1 / 3, 2e-17, -1e22), pair_key=None)
-    for verdict in (VERDICT, odd):
-        assert ImageVerdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
+    odd = replace(PREDICTION, logits=(1 / 3, 2e-17, -1e22), pair_key=None)
+    for prediction in (PREDICTION, odd):
+        assert Prediction.from_dict(json.loads(json.dumps(prediction.to_dict()))) == prediction
 
 
 def test_the_values_of_an_image():
-    assert [VERDICT.value(measure) for measure in MEASURES] == [0.0, 0.08, 0.1, 0.8, 2.5]
+    assert [PREDICTION.value(measure) for measure in MEASURES] == [0.0, 0.08, 0.1, 0.8, 2.5]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_content_of_unknown_origin():
     for content in ({}, [], {**PLAN.to_dict(), "alpha": None}, {**PLAN.to_dict(), "rivals": 4}):
         with pytest.raises(ReviewError, match="not the plan of a cohort test"):
             TestPlan.from_dict(content)
-    for content in ({}, [], {**VERDICT.to_dict(), "logits": ["x"]}):
-        with pytest.raises(ReviewError, match="not the verdict on an image"):
-            ImageVerdict.from_dict(content)
+    for content in ({}, [], {**PREDICTION.to_dict(), "logits": ["x"]}):
+        with pytest.raises(ReviewError, match="not the prediction on an image"):
+            Prediction.from_dict(content)
     with pytest.raises(ReviewError, match="scores that are not finite"):
-        ImageVerdict.from_dict({**VERDICT.to_dict(), "logits": [float("inf"), 0, 0]})
+        Prediction.from_dict({**PREDICTION.to_dict(), "logits": [float("inf"), 0, 0]})

@@ -23,5 +23,5 @@ def test_golf_balls_are_golf_balls_and_horns_are_not(test_data, tmp_path):
     assert balls.accuracy.value > 0.6
     assert horns.accuracy.value < 0.1
     assert horns.taken_for[1] > 12
-    assert result.analysis.outcome().verdict == "supported"
+    assert result.analysis.outcome().outcome == "supported"
     assert result.skipped_a[0].name == "100 more"

@@ -8,7 +8,7 @@ from protocore.compare.comparison import (
     asymmetries,
     compare,
     describe,
-    parting_lines,
+    divergence_lines,
     target_title,
     transfer_matrix,
 )
@@ -123,7 +123,7 @@ def test_one_prototype_alone_is_explained():
 
 
 def test_curves_between_groups_and_within_them():
-    between, within = parting_lines(compare(quadrants(), four()))
+    between, within = divergence_lines(compare(quadrants(), four()))
     assert [name for name, _ in between] == ["0 · top left | 3 · bottom right"]
     assert len(between[0][1]) == 1 and within[0][1][0] == pytest.approx(1.0)
 

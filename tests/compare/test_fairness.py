@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from protocore.compare.fairness import (
+    assess_fairness,
     check_same_labels,
     contrast_targets,
-    judge_fairness,
     mix_targets,
     plan_targets,
 )
@@ -29,13 +29,13 @@ def records(*wishes, **changes):
 
 def test_classes_under_the_same_seeds_and_settings_are_fair():
     wishes = [(Target.of(c, s), SETTINGS) for c in (0, 1) for s in (0, 1)]
-    found = judge_fairness(records(*wishes))
+    found = assess_fairness(records(*wishes))
     assert found.fair and found.compared == ("class",)
 
 
 def test_everything_that_is_not_fair_is_said():
     other = SETTINGS.replace(steps=8, rotation=10.0)
-    found = judge_fairness(
+    found = assess_fairness(
         records((Target.of(0, 0), SETTINGS), (Target.of(1, 1), other), completed=False)
     )
     assert found.compared == ("class", "settings")
@@ -51,7 +51,7 @@ def test_tuning_in_mid_run_is_said():
         SettingsChange(step=0, settings=SETTINGS.replace(rotation=5.0)),
         SettingsChange(step=2, settings=SETTINGS),
     )
-    found = judge_fairness(
+    found = assess_fairness(
         records((Target.of(0), SETTINGS), (Target.of(1), SETTINGS), history=history)
     )
     assert found.unfair == ("2 of 2 were tuned while they ran",)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from protocore.compare.paths import correlations, part, path_matrix, stability
+from protocore.compare.paths import correlations, divergence, path_matrix, stability
 from protocore.similarity.activations import open_reader
 from protocore.similarity.pixels import as_images
 from protocore.similarity.ranks import rank_rows
@@ -71,7 +71,7 @@ KNOWN = {
 
 
 def test_groups_part_where_they_differ_more_than_seeds_do():
-    found = part(matrix(KNOWN), ["x", "y", "z"], GROUPS, SEEDS, "a", "b")
+    found = divergence(matrix(KNOWN), ["x", "y", "z"], GROUPS, SEEDS, "a", "b")
     np.testing.assert_allclose(found.between, [0.85, 0.6, 0.2])
     np.testing.assert_allclose(found.within, [0.8, 0.8, 0.8])
     assert found.from_layer == "y"
@@ -79,14 +79,14 @@ def test_groups_part_where_they_differ_more_than_seeds_do():
 
 def test_with_one_seed_there_is_nothing_to_hold_it_against():
     values = matrix({(0, 1): [0.4, 0.2]})[:2, :2]
-    found = part(values, ["x", "y"], ["a", "b"], [0, 0], "a", "b")
+    found = divergence(values, ["x", "y"], ["a", "b"], [0, 0], "a", "b")
     np.testing.assert_allclose(found.between, [0.4, 0.2])
     assert np.isnan(found.within).all() and found.from_layer == ""
 
 
 def test_layers_without_a_value_are_left_out():
     rows = {pair: [np.nan, *line] for pair, line in KNOWN.items()}
-    found = part(matrix(rows), ["w", "x", "y", "z"], GROUPS, SEEDS, "a", "b")
+    found = divergence(matrix(rows), ["w", "x", "y", "z"], GROUPS, SEEDS, "a", "b")
     assert np.isnan(found.between[0]) and found.from_layer == "y"
 
 

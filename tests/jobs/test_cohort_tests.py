@@ -25,7 +25,7 @@ from protocore.jobs.cohort_tests import (
 from protocore.jobs.engine import JobEngine
 from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
-from protocore.review.events import Claimed, Judged, Started
+from protocore.review.events import Claimed, Decided, Started
 from protocore.review.results import TestResult, check_result, claim_outcome
 from protocore.similarity.image_sets import ImageFile
 from tests.networks import tiny_classifier, tripwire_classifier
@@ -201,7 +201,7 @@ def test_planted_bias_is_supported_on_the_demo_model(library):
         table.result(CohortImages(recipe=claim_recipe(known, count=12, haze=0.6)))
         results = {test.id: table.read(test) for test in table.session.tests}
         outcome = claim_outcome(table.session, table.session.claim(CLAIM), results)
-        assert outcome.verdict == "supported"
+        assert outcome.outcome == "supported"
     finally:
         table.engine.close()
 
@@ -440,17 +440,19 @@ def test_what_a_restart_has_interrupted_is_noted_once(wired):
     wired.result(images())
 
 
-def test_after_a_test_a_change_is_visible_and_a_verdict_possible(table):
-    with pytest.raises(ReviewError, match="a verdict needs a test"):
-        table.library.reviews.append(table.review, "Ada", Judged(claim=CLAIM, verdict="supported"))
+def test_after_a_test_a_change_is_visible_and_a_decision_possible(table):
+    with pytest.raises(ReviewError, match="a decision needs a test"):
+        table.library.reviews.append(
+            table.review, "Ada", Decided(claim=CLAIM, decision="supported")
+        )
     table.result(images())
     assert not table.session.claim(CLAIM).changed_after_lock
     base = table.session.claim(CLAIM).current.seq
     table.claim(CLAIM, base=base, statement="Balls lie on sand")
     claim = table.session.claim(CLAIM)
     assert claim.changed_after_lock and claim.locked.said.statement == "Balls lie on grass"
-    table.library.reviews.append(table.review, "Ada", Judged(claim=CLAIM, verdict="undecided"))
-    assert table.session.claim(CLAIM).verdicts["Ada"].verdict == "undecided"
+    table.library.reviews.append(table.review, "Ada", Decided(claim=CLAIM, decision="undecided"))
+    assert table.session.claim(CLAIM).decisions["Ada"].decision == "undecided"
 
 
 def test_plans_in_words(classifier):

@@ -5,7 +5,7 @@ import json
 import zipfile
 
 from protocore.cohorts.plan import TestPlan
-from protocore.cohorts.prediction import judge
+from protocore.cohorts.prediction import predict
 from protocore.cohorts.recipes import claim_recipe, cohorts_from_recipe
 from protocore.compare.edits import Box
 from protocore.demo.biases import claim_by_key
@@ -34,7 +34,7 @@ NATURALNESS = {
 
 
 def make_review(library, classifier, *, pairs=4):
-    """A session with two seeds and a distractor, a claim tested on demo scenes, a verdict."""
+    """A session with two seeds and a distractor, a claim tested on demo scenes, a prediction."""
     store = library.reviews
     targets = (Target.of(CLASS, 0), Target.of(CLASS, 1), Target.of(OTHER, 0))
     made = generate_prototypes(classifier, targets, SETTINGS)
@@ -66,7 +66,7 @@ def make_review(library, classifier, *, pairs=4):
         ),
     )  # fmt: skip
     store.append(review, "", _test(library, classifier, review, pairs))
-    store.append(review, "Ada", ev.Judged(claim=CLAIM, verdict="undecided", note="too few"))
+    store.append(review, "Ada", ev.Decided(claim=CLAIM, decision="undecided", note="too few"))
     return review
 
 
@@ -90,7 +90,7 @@ def _round(library, classifier, review, ids, targets):
 def _test(library, classifier, review, pairs):
     recipe = claim_recipe(KNOWN, count=pairs, seed=11)
     cohorts = cohorts_from_recipe(recipe, size=classifier.input_size)
-    a, b = (judge(classifier, cohort, PLAN) for cohort in cohorts)
+    a, b = (predict(classifier, cohort, PLAN) for cohort in cohorts)
     result = TestResult(
         plan=PLAN,
         class_names=tuple(classifier.class_names[i] for i in (CLASS, OTHER)),

@@ -128,13 +128,13 @@ def test_an_earlier_state_of_a_session_is_known(bundle, library):
 
 def test_another_state_becomes_a_session_of_its_own(bundle, library):
     review = import_review(library, bundle).review_id
-    rebuilt(bundle, edited(contents(bundle), "judged", note="something else"))
+    rebuilt(bundle, edited(contents(bundle), "decided", note="something else"))
     report = import_review(library, bundle)
     assert report.copied and report.review_id != review
     assert "became a session of its own" in report.sentence
     assert len(library.reviews.infos()) == 2
     notes = [
-        library.reviews.session(name).claim(CLAIM).verdicts["Ada"].note
+        library.reviews.session(name).claim(CLAIM).decisions["Ada"].note
         for name in (review, report.review_id)
     ]
     assert notes == ["too few", "something else"]
@@ -292,7 +292,7 @@ def test_an_index_that_names_no_session(bundle, library, session):
 
 
 def test_content_that_differs_from_the_index(bundle, library):
-    files = edited(contents(bundle), "judged", verdict="supported")
+    files = edited(contents(bundle), "decided", decision="supported")
     assert refused(library, rebuilt(bundle, files, honest=False)) == (
         "events.jsonl is not what the bundle's index says; the file was damaged or changed after "
         "its export: get it again"
@@ -395,7 +395,7 @@ def test_nothing_is_unpickled(bundle, library, tmp_path):
 
 def test_hostile_texts_arrive_as_texts(bundle, library):
     text = "<script>alert(1)</script> javascript:alert(1)"
-    rebuilt(bundle, edited(contents(bundle), "judged", note=text))
+    rebuilt(bundle, edited(contents(bundle), "decided", note=text))
     review = import_review(library, bundle).review_id
     page = session_report(library, review)
     assert "<script" not in page

@@ -34,13 +34,13 @@ def test_every_kind_of_event_is_kept(store, review, another):
         ("Bob", ev.Joined()),
         ("Ada", makers.EVERY_KIND["observed"]),
         ("Ada", ev.Revealed(round=ROUND)),
-        ("Ada", makers.EVERY_KIND["covered"]),
+        ("Ada", makers.EVERY_KIND["occluded"]),
         ("Ada", makers.claimed(links=(makers.link(),))),
         ("Ada", makers.test_started()),
         ("", makers.finished()),
         ("Ada", makers.test_started(makers.OTHER_TEST)),
         ("", makers.failed(makers.OTHER_TEST)),
-        ("Bob", makers.EVERY_KIND["judged"]),
+        ("Bob", makers.EVERY_KIND["decided"]),
         ("Bob", makers.EVERY_KIND["noted"]),
         ("Bob", ev.Renamed(title="End")),
     ]
@@ -82,13 +82,13 @@ def test_whoever_does_something_must_say_who_that_is(store, review):
 def test_several_actions_are_all_done_or_none(store, review, another):
     lines = store.file(review, JOURNAL).read_bytes()
     before = store.session(review)
-    with pytest.raises(ReviewError, match="a verdict needs a test: test the claim first"):
+    with pytest.raises(ReviewError, match="a decision needs a test: test the claim first"):
         store.append(
             review,
             "Ada",
             ev.Renamed(title="Half done"),
             makers.claimed(),
-            ev.Judged(claim=CLAIM, verdict="supported"),
+            ev.Decided(claim=CLAIM, decision="supported"),
         )
     assert store.session(review) == another.session(review) == before
     assert store.infos()[0].title == "Golf balls"
@@ -163,7 +163,7 @@ def test_an_identifier_that_is_none_is_refused(store, library, review_id):
 
 
 def test_what_breaks_a_rule_is_not_adopted(store, library):
-    log = (*makers.session().log, makers.event(3, "Ada", makers.covered()))
+    log = (*makers.session().log, makers.event(3, "Ada", makers.occluded()))
     with pytest.raises(ReviewError, match="covering tells which class a picture is of"):
         store.adopt("0123abcd", log)
     with pytest.raises(ReviewError, match="event 2 of this session is missing"):

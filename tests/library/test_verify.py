@@ -72,7 +72,7 @@ def test_an_honest_bundle_is_ok(bundle, demo):
         ),
         *(
             f"test 1: {step}"
-            for step in ("recorded", "analysis", "images", "small copies", "verdicts")
+            for step in ("recorded", "analysis", "images", "small copies", "predictions")
         ),
     ]  # fmt: skip
     assert verification.count("ok") == len(verification.checks) == 18
@@ -99,7 +99,7 @@ def test_the_table(bundle, demo):
 
 
 def test_a_changed_file(bundle, demo):
-    files = edited(contents(bundle), "judged", verdict="supported")
+    files = edited(contents(bundle), "decided", decision="supported")
     verification = verified(rebuilt(bundle, files, honest=False), demo)
     assert found(verification) == {
         "file events.jsonl": "it was changed after the export: the index says another size or "
@@ -245,17 +245,19 @@ def test_a_changed_verdict(bundle, demo):
     unrecorded = {**files, RESULT: with_result(files, edit)[RESULT]}
     assert "test 1: recorded" in found(verified(rebuilt(bundle, unrecorded), demo))
     changed = found(verified(rebuilt(bundle, with_result(files, edit)), demo))
-    assert set(changed) == {"test 1: analysis", "test 1: verdicts"}
-    assert changed["test 1: verdicts"].endswith("its scores are 3.000 off (tolerance 0.01)")
+    assert set(changed) == {"test 1: analysis", "test 1: predictions"}
+    assert changed["test 1: predictions"].endswith("its scores are 3.000 off (tolerance 0.01)")
 
 
 def test_a_changed_analysis(bundle, demo):
     def edit(content):
-        content["analysis"]["outcome"]["verdict"] = "supported!"
+        content["analysis"]["outcome"]["outcome"] = "supported!"
 
     changed = found(verified(rebuilt(bundle, with_result(contents(bundle), edit)), demo))
     assert list(changed) == ["test 1: analysis"]
-    assert changed["test 1: analysis"].startswith("outcome.verdict is 'supported!', the verdicts")
+    assert changed["test 1: analysis"].startswith(
+        "outcome.outcome is 'supported!', the predictions"
+    )
 
 
 def test_other_images_than_the_recipe_makes(bundle, demo):
@@ -264,22 +266,22 @@ def test_other_images_than_the_recipe_makes(bundle, demo):
 
     changed = found(verified(rebuilt(bundle, with_result(contents(bundle), edit)), demo))
     assert changed["test 1: images"] == "4 of 4 images of A are other ones"
-    assert "test 1: small copies" in changed and "test 1: verdicts" in changed
+    assert "test 1: small copies" in changed and "test 1: predictions" in changed
 
 
 def test_a_class_that_the_model_has_not(bundle, demo):
     def edit(content):
         content["plan"]["rivals"] = content["analysis"]["plan"]["rivals"] = [999]
         for side in "ab":
-            for verdict in content[side]:
-                verdict["predicted"] = 0
+            for prediction in content[side]:
+                prediction["predicted"] = 0
 
     files = with_result(contents(bundle), edit)
     plan = json.loads(files[RESULT])["plan"]
     for kind in ("claimed", "test started"):
         files = edited(files, kind, plan=plan)
     changed = found(verified(rebuilt(bundle, files), demo))
-    assert "has no class 999" in changed["test 1: verdicts"]
+    assert "has no class 999" in changed["test 1: predictions"]
 
 
 def test_small_copies_of_other_images(bundle, demo):
@@ -289,14 +291,14 @@ def test_small_copies_of_other_images(bundle, demo):
     assert changed == {"test 1: small copies": "a/0000.jpg shows another image"}
 
 
-def test_images_from_files_cannot_be_judged_again(bundle, demo):
+def test_images_from_files_cannot_be_predicted_again(bundle, demo):
     def edit(content):
         content["recipe"] = {"kind": "files"}
 
     verification = verified(rebuilt(bundle, with_result(contents(bundle), edit)), demo)
     assert verification.ok
     assert verification.count("not possible") == 3
-    assert "not possible  test 1: verdicts" in verification.text
+    assert "not possible  test 1: predictions" in verification.text
 
 
 def test_a_wrong_weight_hash(bundle, demo):

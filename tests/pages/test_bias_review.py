@@ -367,7 +367,7 @@ def test_covering_a_mark_is_kept_with_its_controls(site):
     app = site.open("Ada")
     (key,) = keys(app, "cover_")  # only pictures of the class
     press(app, key)
-    (covered,) = site.round.covered
+    (covered,) = site.round.occlusions
     assert (covered.item, covered.observer, covered.class_index) == (item.id, "Ada", GOWN)
     assert len(covered.control_drops) == 24 and covered.share == pytest.approx(0.2, abs=0.02)
     assert "Covered, it matters" in texts(app)
@@ -469,7 +469,7 @@ def test_the_case_study_from_start_to_end(monkeypatch):
     assert "**3 · Cover what you marked**" in texts(app)
     for key in keys(app, "cover_"):
         press(app, key)
-    assert len(session().rounds[0].covered) == 3
+    assert len(session().rounds[0].occlusions) == 3
     assert "**4 · Write down the claims**" in texts(app)
     press(app, "guide_do")
     claims = session().claims
@@ -481,15 +481,15 @@ def test_the_case_study_from_start_to_end(monkeypatch):
     assert [test.status for test in session().tests] == ["finished"] * 3
     assert "**6 · Decide**" in texts(app)
 
-    verdicts = {}
+    decisions = {}
     for claim, decided in zip(claims, ("supported", "supported", "not supported"), strict=True):
         enter(app, "test_claim", claim.id)
-        verdicts[claim.current.said.known] = decided
+        decisions[claim.current.said.known] = decided
         assert f"By the rule: :{'green' if decided == 'supported' else 'red'}-badge[" in texts(app)
         tables = [list(table.value.columns) for table in app.dataframe]
         assert tables[0][:3] == ["Cohort", "Images", "Accuracy"] and "p" in tables[1]
-        enter(app, f"verdict_{claim.id}_Ada", decided)
-        press(app, f"verdict_save_{claim.id}_Ada")
+        enter(app, f"decision_{claim.id}_Ada", decided)
+        press(app, f"decision_save_{claim.id}_Ada")
     assert "Finished. Two claims were planted in the demo world and one was not" in texts(app)
     results = {
         test.id: resources.test_result(review, test.id, test.digest) for test in session().tests
@@ -497,7 +497,9 @@ def test_the_case_study_from_start_to_end(monkeypatch):
     for claim in session().claims:
         outcome = claim_outcome(session(), claim, results)
         assert (
-            outcome.verdict == claim.verdicts["Ada"].verdict == verdicts[claim.current.said.known]
+            outcome.outcome
+            == claim.decisions["Ada"].decision
+            == decisions[claim.current.said.known]
         )
 
 

@@ -1,4 +1,4 @@
-"""Claims, tests, verdicts, report and log of the Bias Review page, without a browser."""
+"""Claims, tests, decisions, report and log of the Bias Review page, without a browser."""
 
 import io
 import re
@@ -363,19 +363,19 @@ def test_a_test_that_a_restart_interrupted_is_offered_to_be_noted(site):
     assert app.button(key=f"test_start_{CLAIM}").label == "Test it"
 
 
-# --- results and verdicts ---
+# --- results and decisions ---
 
 
 @pytest.fixture
-def judged(site):
+def decided(site):
     """The page with a claim that was tested."""
     site.claim()
     perform(site)
     return site.open("Ada", "Tests")
 
 
-def test_the_images_can_be_sorted_and_stay_within_the_pages(judged):
-    app = judged
+def test_the_images_can_be_sorted_and_stay_within_the_pages(decided):
+    app = decided
     key = keys(app, "gallery_order_")[0]
     values = lambda: [  # noqa: E731
         float(re.search(r"logit (-?[0-9.]+)", one.value.replace("\\", "")).group(1))
@@ -390,29 +390,29 @@ def test_the_images_can_be_sorted_and_stay_within_the_pages(judged):
     assert len(values()) == 6 and values() != before
 
 
-def test_a_verdict_needs_a_choice_and_is_kept_with_its_note(site, judged):
-    app, key = judged, f"{CLAIM}_Ada"
-    assert app.button(key=f"verdict_save_{key}").disabled
-    enter(app, f"verdict_note_{key}", "for all I know")
-    assert app.button(key=f"verdict_save_{key}").disabled
-    enter(app, f"verdict_{key}", "undecided")
-    press(app, f"verdict_save_{key}")
-    verdict = site.session.claim(CLAIM).verdicts["Ada"]
-    assert (verdict.verdict, verdict.note) == ("undecided", "for all I know")
-    assert app.button(key=f"verdict_save_{key}").disabled, "nothing new"
+def test_a_decision_needs_a_choice_and_is_kept_with_its_note(site, decided):
+    app, key = decided, f"{CLAIM}_Ada"
+    assert app.button(key=f"decision_save_{key}").disabled
+    enter(app, f"decision_note_{key}", "for all I know")
+    assert app.button(key=f"decision_save_{key}").disabled
+    enter(app, f"decision_{key}", "undecided")
+    press(app, f"decision_save_{key}")
+    decision = site.session.claim(CLAIM).decisions["Ada"]
+    assert (decision.decision, decision.note) == ("undecided", "for all I know")
+    assert app.button(key=f"decision_save_{key}").disabled, "nothing new"
     assert "**Ada**: undecided: for all I know" in texts(app)
     other = site.open("Ben", "Tests")
     assert "**Ada**: undecided" in texts(other)
-    enter(other, f"verdict_{CLAIM}_Ben", "supported")
-    press(other, f"verdict_save_{CLAIM}_Ben")
-    assert set(site.session.claim(CLAIM).verdicts) == {"Ada", "Ben"}
+    enter(other, f"decision_{CLAIM}_Ben", "supported")
+    press(other, f"decision_save_{CLAIM}_Ben")
+    assert set(site.session.claim(CLAIM).decisions) == {"Ada", "Ben"}
     restart()
     again = site.open("Ada", "Tests")
-    assert again.text_input(key=f"verdict_note_{key}").value == "for all I know"
+    assert again.text_input(key=f"decision_note_{key}").value == "for all I know"
 
 
-def test_several_claims_are_corrected_and_earlier_tests_stay(site, judged):
-    app = judged
+def test_several_claims_are_corrected_and_earlier_tests_stay(site, decided):
+    app = decided
     assert "Holm" not in texts(app)
     site.claim("gown-glasses", "c2a2c2a2")
     perform(site, "c2a2c2a2")
@@ -437,21 +437,21 @@ def test_evidence_about_pictures_is_hidden_from_those_who_still_look(site):
     assert "Adas Wort".lower() in texts(site.open("Ada", "Tests"))
 
 
-def test_a_result_that_was_changed_outside_is_said(site, judged):
+def test_a_result_that_was_changed_outside_is_said(site, decided):
     (test,) = site.session.tests
     path = resources.library().reviews.file(site.review, "tests", test.id, "result.json")
     path.write_text(path.read_text().replace("Ada", "Eve") + " ")
     restart()
     app = site.open("Ada", "Tests")
     assert "is not what the session has recorded" in texts(app)
-    assert f"verdict_save_{CLAIM}_Ada" not in keys(app, "verdict_save_")
+    assert f"decision_save_{CLAIM}_Ada" not in keys(app, "decision_save_")
     assert "is not what the session has recorded" in texts(step(app, "Report"))
 
 
 # --- report, bundle, log ---
 
 
-def test_report_and_bundle_to_take_away(site, judged, monkeypatch, tmp_path):
+def test_report_and_bundle_to_take_away(site, decided, monkeypatch, tmp_path):
     offered = {}
     original = st.download_button
 
@@ -460,11 +460,11 @@ def test_report_and_bundle_to_take_away(site, judged, monkeypatch, tmp_path):
         return original(label, data, *args, **options)
 
     monkeypatch.setattr(st, "download_button", noted)
-    app = step(judged, "Report")
+    app = step(decided, "Report")
     rows = app.dataframe[0].value
     assert list(rows["Claim"]) == ["1 · About gown-skin"]
     assert rows["By the rule"][0] in ("supported", "undecided", "not supported")
-    assert list(rows["Verdicts"]) == ["none yet"]
+    assert list(rows["Decisions"]) == ["none yet"]
     page = offered["review_report"][0]().decode()
     assert "About gown-skin" in page and page.lstrip().startswith("<!doctype html>")
     assert not re.search(r'(src|href)\s*=\s*["\']?\s*(https?:)?//', page) and "<script" not in page
@@ -478,8 +478,8 @@ def test_report_and_bundle_to_take_away(site, judged, monkeypatch, tmp_path):
     elsewhere.close()
 
 
-def test_verifying_makes_everything_again(site, judged):
-    app = step(judged, "Report")
+def test_verifying_makes_everything_again(site, decided):
+    app = step(decided, "Report")
     press(app, "review_verify")
     settled(app)
     assert re.search(r"Verified: [1-9][0-9]* ok, 0 differs", texts(app)), texts(app)
@@ -491,7 +491,7 @@ def test_verifying_makes_everything_again(site, judged):
     assert "Verified" not in texts(checked(app.run())), "that was another state"
 
 
-def test_the_page_imports_what_it_exports(site, judged):
+def test_the_page_imports_what_it_exports(site, decided):
     content = export_review_to_cache(resources.library(), site.review).read_bytes()
     resources.library().reviews.delete([site.review])
     resources.library().reviews.purge()
@@ -513,8 +513,8 @@ def test_a_session_without_a_claim_has_a_report_too(site):
     assert "There is no claim yet; the report then holds what was seen." in texts(app)
 
 
-def test_remarks_and_the_log(site, judged):
-    app = step(judged, "Log")
+def test_remarks_and_the_log(site, decided):
+    app = step(decided, "Log")
     assert app.button(key="review_note_button").disabled
     enter(app, "review_note", "a remark | with <b>signs</b>")
     press(app, "review_note_button")
@@ -556,7 +556,7 @@ def test_hostile_texts_are_text_everywhere(site, name):
         links=(link,), author=bad,
     )  # fmt: skip
     perform(site)
-    site.act(bad, ev.Judged(claim=CLAIM, verdict="undecided", note=HOSTILE))
+    site.act(bad, ev.Decided(claim=CLAIM, decision="undecided", note=HOSTILE))
     site.act(bad, ev.Noted(text=HOSTILE))
     site.claim(statement="later " + HOSTILE, author=bad, base=site.session.claim(CLAIM).current.seq)
     app = site.open("Ada", name)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from protocore.cohorts.analysis import analyse
 from protocore.cohorts.plan import TestPlan
-from protocore.reports.cohort_tables import analysis_csv, table_text, verdicts_csv
-from tests.cohorts.verdicts import RIVAL, TARGET, verdict, with_hits, with_logits
+from protocore.reports.cohort_tables import analysis_csv, predictions_csv, table_text
+from tests.cohorts.predictions import RIVAL, TARGET, prediction, with_hits, with_logits
 
 PLAN = TestPlan(target=TARGET, rivals=(RIVAL,))
 NAMES = ("academic gown", "lab coat")
@@ -65,9 +65,9 @@ def test_comparisons_as_csv_with_full_precision():
     assert list(csv.DictReader(io.StringIO(analysis_csv(flat))))[2]["size_needed"] == ""
 
 
-def test_verdicts_as_csv():
+def test_predictions_as_csv():
     a, b = with_hits("a", 1, 2), with_logits("b", [-1.5, 2.0])
-    rows = list(csv.DictReader(io.StringIO(verdicts_csv(PLAN, a, b, labels=("light", "dark")))))
+    rows = list(csv.DictReader(io.StringIO(predictions_csv(PLAN, a, b, labels=("light", "dark")))))
     assert [row["cohort"] for row in rows] == ["light", "light", "dark", "dark"]
     assert [row["correct"] for row in rows] == ["True", "False", "True", "True"]
     assert rows[0]["sha256"] == a[0].hash
@@ -78,8 +78,8 @@ def test_verdicts_as_csv():
 
 def test_a_name_that_a_spreadsheet_would_run_gets_a_quote_and_numbers_do_not():
     names = ['=HYPERLINK("http://x")', "+1", "-2", "@SUM(A1)", "\t=1", "plain, with comma\n"]
-    a = tuple(replace(verdict(f"a/{i}"), name=name) for i, name in enumerate(names))
-    text = verdicts_csv(PLAN, a, with_logits("b", [-1.0, -2.0]), labels=("=A", "B"))
+    a = tuple(replace(prediction(f"a/{i}"), name=name) for i, name in enumerate(names))
+    text = predictions_csv(PLAN, a, with_logits("b", [-1.0, -2.0]), labels=("=A", "B"))
     rows = list(csv.reader(io.StringIO(text)))[1:]
     assert [row[1] for row in rows[:6]] == [*(f"'{name}" for name in names[:5]), names[5]]
     assert rows[0][0] == "'=A"

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 from scipy.special import expit
 
-from protocore.cohorts.plan import ImageVerdict, TestPlan
+from protocore.cohorts.plan import Prediction, TestPlan
 from protocore.review import events as ev
 from protocore.review.results import TestResult
 from protocore.review.rules import check, replay
@@ -16,10 +16,10 @@ WEIGHTS = "ab" * 32
 CLAIM, TEST, ROUND = "c1a1c1a1", "7e577e57", "0a0a0a0a"
 
 
-def verdict(name, logit, *, predicted=1, key=None):
-    """The verdict on an image; the rival's logit is 0."""
+def prediction(name, logit, *, predicted=1, key=None):
+    """The prediction on an image; the rival's logit is 0."""
     share = float(expit(logit))
-    return ImageVerdict(
+    return Prediction(
         name=name,
         hash=hashlib.sha256(name.encode()).hexdigest(),
         predicted=predicted,
@@ -32,10 +32,10 @@ def verdict(name, logit, *, predicted=1, key=None):
 
 
 def side(name, mean, count=12):
-    """Verdicts whose logits lie evenly around `mean`."""
+    """Predictions whose logits lie evenly around `mean`."""
     logits = mean + np.linspace(-1, 1, count)
     return tuple(
-        verdict(f"{name} {i}.png", x, predicted=1 if x > 0 else 2) for i, x in enumerate(logits)
+        prediction(f"{name} {i}.png", x, predicted=1 if x > 0 else 2) for i, x in enumerate(logits)
     )
 
 

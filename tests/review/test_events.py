@@ -224,21 +224,21 @@ def test_an_unknown_kind_of_any_length_gives_a_short_message():
         ("observed", {"regions": {}}, "at most 50 regions can be given, got {}"),
         ("observed", {"regions": ""}, "at most 50 regions can be given, got ''"),
         ("revealed", {"round": None}, "the round of an event is not valid: None"),
-        ("covered", {"drop": math.inf}, "the drop must be a number from -1e+09 to 1e+09, got inf"),
-        ("covered", {"share": -0.1}, "the share must be a number from 0 to 1, got -0.1"),
-        ("covered", {"control_drops": ""}, "at most 1000 control drops can be given, got ''"),
+        ("occluded", {"drop": math.inf}, "the drop must be a number from -1e+09 to 1e+09, got inf"),
+        ("occluded", {"share": -0.1}, "the share must be a number from 0 to 1, got -0.1"),
+        ("occluded", {"control_drops": ""}, "at most 1000 control drops can be given, got ''"),
         (
-            "covered",
+            "occluded",
             {"control_drops": [0] * 1001},
             "at most 1000 control drops can be given, got 1001",
         ),
         (
-            "covered",
+            "occluded",
             {"control_drops": [False]},
             "the drop must be a number from -1e+09 to 1e+09, got False",
         ),
         (
-            "covered",
+            "occluded",
             {"observer": ""},
             "the observer must have 1 to 60 characters, got 0 characters",
         ),
@@ -267,14 +267,14 @@ def test_an_unknown_kind_of_any_length_gives_a_short_message():
             "the error must have 1 to 20000 characters, got 0 characters",
         ),
         (
-            "judged",
-            {"verdict": "true"},
-            "the verdict must be one of supported, not supported, undecided, got 'true'",
+            "decided",
+            {"decision": "true"},
+            "the decision must be one of supported, not supported, undecided, got 'true'",
         ),
         (
-            "judged",
-            {"verdict": ["supported"]},
-            "the verdict must be one of supported, not supported, undecided, got ('supported',)",
+            "decided",
+            {"decision": ["supported"]},
+            "the decision must be one of supported, not supported, undecided, got ('supported',)",
         ),
         ("noted", {"text": "\t"}, "the note must have 1 to 20000 characters, got 1 characters"),
     ],
@@ -363,3 +363,14 @@ def test_events_made_here_are_checked_as_well():
         makers.event(1, "A" * 61, ev.Joined())
     with pytest.raises(ReviewError, match="at most 50 regions can be given, got 51"):
         makers.observed(regions=(BOX,) * 51)
+
+
+@pytest.mark.parametrize(
+    ("kind", "former", "rename"),
+    [("occluded", "covered", {}), ("decided", "judged", {"decision": "verdict"})],
+)
+def test_events_of_earlier_versions_are_read(kind, former, rename):
+    content = makers.event(1, "Ada", makers.EVERY_KIND[kind]).to_dict()
+    data = {rename.get(name, name): value for name, value in content["data"].items()}
+    read = ev.Event.from_dict(content | {"kind": former, "data": data})
+    assert read.action == makers.EVERY_KIND[kind]

@@ -11,16 +11,16 @@ from protocore.review.evidence import (
     Evidence,
     as_effect,
     clean_tags,
-    last_covered,
+    last_occlusions,
     linked_observations,
     weigh,
 )
-from protocore.review.occlusion import CoverEffect
+from protocore.review.occlusion import OcclusionEffect
 from tests.cohorts import makers
 from tests.cohorts.makers import BASELINE, CLAIM, DISTRACTOR, OTHER_ROUND, ROUND, TARGETS
 
 FIRST, SECOND, THIRD = TARGETS
-IDLE = CoverEffect(drop=0.1, control_drops=(0.5,) * 10, share=0.1)  # of a region that does not
+IDLE = OcclusionEffect(drop=0.1, control_drops=(0.5,) * 10, share=0.1)  # of a region that does not
 ONE = (makers.link(),)
 REVEALED = ("Ada", ev.Revealed(round=ROUND))
 
@@ -71,7 +71,7 @@ def course(recurs, blind, covering):
     if not blind:  # an observation of a picture of which Ada had said nothing before
         done += [("Ada", makers.observed(BASELINE, "flag"))]
         links += [makers.link(BASELINE)]
-    done += [("Ada", makers.covered(FIRST, makers.EFFECT if covering else IDLE))]
+    done += [("Ada", makers.occluded(FIRST, makers.EFFECT if covering else IDLE))]
     return done, tuple(links)
 
 
@@ -92,7 +92,7 @@ def test_nothing_at_all():
     assert [(one.key, one.holds, one.found) for one in found.criteria] == [
         ("recurs", None, "the claim rests on no observation with a tag"),
         ("blind", None, "the claim rests on no observation"),
-        ("covering", None, "no marked region was covered yet"),
+        ("occlusion", None, "no marked region was covered yet"),
         ("test", None, "not tested yet"),
     ]
     assert [one.rule for one in found.criteria] == list(RULES.values())
@@ -255,9 +255,9 @@ def test_links_to_what_nobody_has_said_are_passed_over():
 # --- does covering it matter? ---
 
 
-def covering(*done, links=ONE):
+def occlusion(*done, links=ONE):
     found = evidence(*seen(*TARGETS), REVEALED, *done, links=links)
-    return criterion(found, "covering")
+    return criterion(found, "occlusion")
 
 
 ALL = tuple(makers.link(name) for name in TARGETS)
@@ -265,7 +265,7 @@ ALL = tuple(makers.link(name) for name in TARGETS)
 
 def cover(*effects):
     pictures = zip(TARGETS, effects, strict=False)
-    return [("Ada", makers.covered(name, effect)) for name, effect in pictures]
+    return [("Ada", makers.occluded(name, effect)) for name, effect in pictures]
 
 
 @pytest.mark.parametrize(
@@ -286,25 +286,25 @@ def cover(*effects):
     ],
 )
 def test_more_than_half_of_the_covered_regions_must_matter(effects, holds, found):
-    assert covering(*cover(*effects), links=ALL) == (holds, found)
+    assert occlusion(*cover(*effects), links=ALL) == (holds, found)
 
 
 def test_the_last_covering_of_a_region_counts():
     done = [*cover(makers.EFFECT), *cover(IDLE)]
-    assert covering(*done)[0] is False
-    assert covering(*reversed(done))[0] is True
+    assert occlusion(*done)[0] is False
+    assert occlusion(*reversed(done))[0] is True
 
 
 @pytest.mark.parametrize("changes", [{"class_index": 2}, {"observer": "Bob"}, {"item": SECOND}])
 def test_other_coverings_are_not_asked(changes):
-    done = ("Ada", makers.covered(**changes))
-    assert covering(done) == (None, "no marked region was covered yet")
+    done = ("Ada", makers.occluded(**changes))
+    assert occlusion(done) == (None, "no marked region was covered yet")
 
 
 def test_a_kept_covering_comes_back():
     state = makers.session(REVEALED, *cover(makers.EFFECT))
-    assert last_covered(state, [makers.link(), makers.link()]) == state.round(ROUND).covered
-    assert as_effect(state.round(ROUND).covered[0]) == makers.EFFECT
+    assert last_occlusions(state, [makers.link(), makers.link()]) == state.round(ROUND).occlusions
+    assert as_effect(state.round(ROUND).occlusions[0]) == makers.EFFECT
 
 
 def test_the_table_is_complete():

@@ -6,7 +6,7 @@ import pytest
 from protocore.compare.edits import Box, Stroke
 from protocore.errors import ProtocoreError, SettingsError
 from protocore.models.classifier import Classifier
-from protocore.review.occlusion import CoverEffect, cover_effect
+from protocore.review.occlusion import OcclusionEffect, occlusion_effect
 from tests.compare.makers import lit_quadrant, noise, quadrants
 from tests.networks import assert_unchanged, fingerprint, tiny_network
 
@@ -21,7 +21,7 @@ def places():
 
 
 def test_covering_what_the_model_reads(places):
-    effect = cover_effect(places, lit_quadrant(0), [TOP_LEFT], 0, how="black")
+    effect = occlusion_effect(places, lit_quadrant(0), [TOP_LEFT], 0, how="black")
     assert effect.drop == pytest.approx(10.0)  # white to black: all there was
     assert effect.share == 0.25
     assert len(effect.control_drops) == 24
@@ -34,15 +34,15 @@ def test_covering_what_the_model_reads(places):
 
 def test_covering_a_part_lowers_the_logit_by_its_share(places):
     quarter = Box(left=0, top=0, right=0.25, bottom=0.25)
-    effect = cover_effect(places, lit_quadrant(0), [quarter], 0, how="black")
+    effect = occlusion_effect(places, lit_quadrant(0), [quarter], 0, how="black")
     assert effect.drop == pytest.approx(2.5)
     assert effect.share == 1 / 16
-    grey = cover_effect(places, lit_quadrant(0), [quarter], 0, how="grey")
+    grey = occlusion_effect(places, lit_quadrant(0), [quarter], 0, how="grey")
     assert grey.drop == pytest.approx(2.5 * (255 - 128) / 255)
 
 
 def test_covering_elsewhere_does_not_matter(places):
-    effect = cover_effect(places, lit_quadrant(0), [BOTTOM_RIGHT], 0, how="black")
+    effect = occlusion_effect(places, lit_quadrant(0), [BOTTOM_RIGHT], 0, how="black")
     assert effect.drop == 0
     assert max(effect.control_drops) > 1  # others hit what the model reads
     assert effect.exceeded == 0.0
@@ -50,7 +50,7 @@ def test_covering_elsewhere_does_not_matter(places):
 
 
 def test_covering_that_helps_the_class_does_not_matter(places):
-    effect = cover_effect(places, lit_quadrant(1), [TOP_LEFT], 0, how="grey")
+    effect = occlusion_effect(places, lit_quadrant(1), [TOP_LEFT], 0, how="grey")
     assert effect.drop == pytest.approx(-10 * 128 / 255)
     assert not effect.matters
 
@@ -58,21 +58,21 @@ def test_covering_that_helps_the_class_does_not_matter(places):
 def test_several_regions_are_covered_together(places):
     lit = np.maximum(lit_quadrant(0), lit_quadrant(3))
     for class_index in (0, 3):
-        effect = cover_effect(places, lit, [TOP_LEFT, BOTTOM_RIGHT], class_index, how="black")
+        effect = occlusion_effect(places, lit, [TOP_LEFT, BOTTOM_RIGHT], class_index, how="black")
         assert effect.drop == pytest.approx(10.0)
         assert effect.share == 0.5
 
 
 def test_a_stroke_is_covered(places):
     dot = Stroke(points=((0.25, 0.25),), radius=0.25)
-    effect = cover_effect(places, lit_quadrant(0), [dot], 0, how="black")
+    effect = occlusion_effect(places, lit_quadrant(0), [dot], 0, how="black")
     assert effect.drop == pytest.approx(10 * 4 * effect.share)  # all of it in the lit quadrant
     assert effect.matters
 
 
 def test_blur_leaves_what_is_flat(places):
     flat = np.full((16, 16, 3), 200, dtype=np.uint8)
-    effect = cover_effect(places, flat, [TOP_LEFT], 0)
+    effect = occlusion_effect(places, flat, [TOP_LEFT], 0)
     assert effect.drop == 0 and set(effect.control_drops) == {0.0}
     assert not effect.matters
 
@@ -80,7 +80,7 @@ def test_blur_leaves_what_is_flat(places):
 def test_covering_everything_tells_nothing(places):
     """The same shape elsewhere is the same shape here: no control, no finding."""
     whole = Box(left=0, top=0, right=1, bottom=1)
-    effect = cover_effect(places, lit_quadrant(0), [whole], 0, how="black", controls=6)
+    effect = occlusion_effect(places, lit_quadrant(0), [whole], 0, how="black", controls=6)
     assert effect.share == 1.0
     assert effect.control_drops == pytest.approx((10.0,) * 6)
     assert effect.exceeded == 0.0 and not effect.matters
@@ -90,7 +90,7 @@ def test_the_controls_depend_on_the_seed_alone(places):
     image = noise(0)
 
     def drops(**changes):
-        return cover_effect(places, image, [TOP_LEFT], 0, **changes).control_drops
+        return occlusion_effect(places, image, [TOP_LEFT], 0, **changes).control_drops
 
     assert drops() == drops(seed=0)
     assert drops(seed=1) != drops(seed=0)
@@ -104,25 +104,25 @@ def test_the_picture_and_the_model_stay_as_they_were():
     classifier = Classifier.from_module(network, name="tiny", input_size=16)
     image, before = noise(1), fingerprint(network)
     copy = image.copy()
-    effect = cover_effect(classifier, image, [TOP_LEFT], 2)
+    effect = occlusion_effect(classifier, image, [TOP_LEFT], 2)
     assert np.array_equal(image, copy)
     assert_unchanged(network, before)
     assert all(type(value) is float for value in (effect.drop, *effect.control_drops))
 
 
 def test_a_picture_of_another_size(places):
-    effect = cover_effect(places, lit_quadrant(0, size=40), [TOP_LEFT], 0, how="black")
+    effect = occlusion_effect(places, lit_quadrant(0, size=40), [TOP_LEFT], 0, how="black")
     assert effect.drop == pytest.approx(10.0) and effect.share == 0.25
 
 
 def test_what_cannot_be_covered(places):
     with pytest.raises(SettingsError) as caught:
-        cover_effect(places, lit_quadrant(0), [], 0)
+        occlusion_effect(places, lit_quadrant(0), [], 0)
     assert str(caught.value) == ("mark a region on the picture first: there is nothing to cover")
     with pytest.raises(ProtocoreError, match="4"):
-        cover_effect(places, lit_quadrant(0), [TOP_LEFT], 4)
+        occlusion_effect(places, lit_quadrant(0), [TOP_LEFT], 4)
     with pytest.raises(SettingsError, match="cover must be one of mean, blur, grey, black"):
-        cover_effect(places, lit_quadrant(0), [TOP_LEFT], 0, how="paint")
+        occlusion_effect(places, lit_quadrant(0), [TOP_LEFT], 0, how="paint")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,6 @@ def test_what_cannot_be_covered(places):
     ],
 )
 def test_when_a_region_matters(drop, controls, exceeded, matters):
-    effect = CoverEffect(drop=drop, control_drops=controls, share=0.1)
+    effect = OcclusionEffect(drop=drop, control_drops=controls, share=0.1)
     assert effect.exceeded == pytest.approx(exceeded)
     assert effect.matters is matters

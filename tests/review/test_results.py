@@ -12,8 +12,8 @@ from protocore.review.results import (
     TestResult,
     adjusted,
     check_result,
+    claim_evidence,
     claim_outcome,
-    judge_claim,
 )
 from protocore.similarity.reference import SkippedImage
 from tests.review.results_samples import (
@@ -46,7 +46,7 @@ def test_the_analysis_is_that_of_the_verdicts():
     assert made.analysis.primary.difference == pytest.approx(3.0)
     assert [row.label for row in made.analysis.rows] == ["on grass", "on sand"]
     assert made.analysis.rows[1].accuracy.value == 0.5
-    assert json.loads(made.to_json())["analysis"]["outcome"]["verdict"] == "supported"
+    assert json.loads(made.to_json())["analysis"]["outcome"]["outcome"] == "supported"
 
 
 def edited(edit):
@@ -61,7 +61,7 @@ def test_a_changed_verdict_no_longer_gives_what_is_reported():
 
     found = TestResult.from_json(edited(edit)).misreported
     assert found.startswith("cohorts[1].logits[0].value is ")
-    assert ", the verdicts give 0.1" in found
+    assert ", the predictions give 0.1" in found
 
 
 def test_a_changed_analysis_is_not_what_the_verdicts_give():
@@ -69,7 +69,7 @@ def test_a_changed_analysis_is_not_what_the_verdicts_give():
         content["analysis"]["comparisons"][0]["p"] = 1e-9
 
     found = TestResult.from_json(edited(edit)).misreported
-    assert found.startswith("comparisons[0].p is 1e-09, the verdicts give ")
+    assert found.startswith("comparisons[0].p is 1e-09, the predictions give ")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_changed_analysis_is_not_what_the_verdicts_give():
         (lambda c: c.update(a=c["a"] * 200), "a must be a list of at most 2000 entries"),
         (lambda c: c["a"][0].update(hash="../x"), "the hash of an event is not valid: '../x'"),
         (lambda c: c["a"][0].update(name="x" * 5000), "the image name must have 1 to 4000 chara"),
-        (lambda c: c["a"][0].update(logits=["x", 0]), "this is not the verdict on an image"),
+        (lambda c: c["a"][0].update(logits=["x", 0]), "this is not the prediction on an image"),
         (
             lambda c: c["a"][0].update(logits=[1e300, 0]),
             "the logit must be a number from -1e+06 to",
@@ -148,7 +148,7 @@ def test_several_claims_are_corrected_together():
     assert small < 0.025 < large
     assert adjusted(session, results) == {TEST: 2 * small, "7e577e58": large}
     outcome = claim_outcome(session, session.claim(CLAIM), results)
-    assert outcome.verdict == "supported"
+    assert outcome.outcome == "supported"
     assert "after Holm's correction" in outcome.reason
 
 
@@ -170,21 +170,21 @@ def test_only_the_last_test_of_a_claim_counts():
     session = session_of(started(), claimed(), *a_test(), *a_test(test=again))
     results = {TEST: result(), again: result(a=side("a", -3.0))}
     assert list(adjusted(session, results)) == [again]
-    assert claim_outcome(session, session.claim(CLAIM), results).verdict == "not supported"
+    assert claim_outcome(session, session.claim(CLAIM), results).outcome == "not supported"
 
 
 def test_evidence_joins_test_and_pictures():
     session = session_of(started(), claimed(), *a_test())
-    evidence = judge_claim(session, session.claim(CLAIM), {TEST: result()})
+    evidence = claim_evidence(session, session.claim(CLAIM), {TEST: result()})
     assert evidence.grade == "weak"  # no pictures speak for it
     found = {criterion.key: criterion for criterion in evidence.criteria}
     assert found["test"].holds is True
     assert "permutation p = " in found["test"].found
-    untested = judge_claim(session, session.claim(CLAIM), {})
+    untested = claim_evidence(session, session.claim(CLAIM), {})
     assert untested.grade == "none"
     assert untested.criteria[-1].found == "not tested yet"
 
 
-def test_a_plan_for_shares_is_judged_by_shares():
+def test_a_plan_for_shares_is_decided_by_shares():
     plan = TestPlan(target=1, rivals=(2,), measure="accuracy", direction="a > b")
     assert result(plan=plan).analysis.primary.measure == "accuracy"

@@ -28,7 +28,7 @@ NAMELESS = "say who you are first: everything in a session has an author"
         ((), "Ada", makers.started(), "this session has been started already"),
         ((), "", ev.Joined(), NAMELESS),
         ((), "  \t", ev.Joined(), NAMELESS),
-        (RUNNING, "", ev.Judged(claim=CLAIM, verdict="supported"), NAMELESS),
+        (RUNNING, "", ev.Decided(claim=CLAIM, decision="supported"), NAMELESS),
         ((), "Bob", makers.round_opened(), "this round has been opened already"),
         ((), "Ada", makers.observed(round="ffff0000"), UNKNOWN_ROUND),
         ((), "Ada", makers.observed("ffff0000"), "the round has no picture 'ffff0000'"),
@@ -39,11 +39,11 @@ NAMELESS = "say who you are first: everything in a session has an author"
             ev.Revealed(round=ROUND),
             "the names of this round have been shown to you already",
         ),
-        (REVEALED, "Ada", makers.covered("ffff0000"), "the round has no picture 'ffff0000'"),
+        (REVEALED, "Ada", makers.occluded("ffff0000"), "the round has no picture 'ffff0000'"),
         (
             REVEALED,
             "Bob",
-            makers.covered(),
+            makers.occluded(),
             "covering tells which class a picture is of: finish looking first, then cover regions",
         ),
         (CLAIMS, "Bob", makers.claimed(), "this claim has been written already"),
@@ -78,13 +78,13 @@ NAMELESS = "say who you are first: everything in a session has an author"
         (TESTED, "", makers.finished(), ENDED),
         (TESTED, "", makers.failed(), ENDED),
         ((*RUNNING, ("", makers.failed())), "", makers.finished(), ENDED),
-        ((), "Ada", ev.Judged(claim="ffff0000", verdict="supported"), UNKNOWN_CLAIM),
+        ((), "Ada", ev.Decided(claim="ffff0000", decision="supported"), UNKNOWN_CLAIM),
         *(
             (
                 before,
                 "Ada",
-                ev.Judged(claim=CLAIM, verdict="undecided"),
-                "a verdict needs a test: test the claim first",
+                ev.Decided(claim=CLAIM, decision="undecided"),
+                "a decision needs a test: test the claim first",
             )
             for before in (CLAIMS, RUNNING, (*RUNNING, ("Ada", makers.failed())))
         ),
@@ -125,7 +125,7 @@ def test_a_change_of_another_claim_is_not_in_the_way():
     ("before", "author", "action"),
     [
         ((), "Bob", makers.observed(TARGETS[2], text="new here")),
-        (REVEALED, "Ada", makers.covered(observer="Bob")),
+        (REVEALED, "Ada", makers.occluded(observer="Bob")),
         (REVEALED, "Ada", makers.observed(text="later")),
         (REVEALED, "Bob", ev.Revealed(round=ROUND)),
         (REVEALED, "Bob", makers.observed(text="still blind")),
@@ -139,7 +139,7 @@ def test_a_change_of_another_claim_is_not_in_the_way():
         ),
         ((*RUNNING, ("", makers.failed())), "Ada", makers.test_started(OTHER_TEST)),
         (TESTED, "Ada", makers.test_started(OTHER_TEST)),
-        (TESTED, "Bob", ev.Judged(claim=CLAIM, verdict="undecided")),
+        (TESTED, "Bob", ev.Decided(claim=CLAIM, decision="undecided")),
     ],
 )
 def test_what_can_follow(before, author, action):
@@ -187,8 +187,8 @@ def test_replaying_gives_the_same_session():
         *TESTED,
         ("Bob", makers.observed(text="b")),
         *REVEALED,
-        ("Ada", makers.covered()),
-        ("Ada", ev.Judged(claim=CLAIM, verdict="supported")),
+        ("Ada", makers.occluded()),
+        ("Ada", ev.Decided(claim=CLAIM, decision="supported")),
         ("Bob", ev.Renamed(title="End")),
     )
     assert replay("0123abcd", state.log) == state

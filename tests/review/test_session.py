@@ -143,10 +143,10 @@ def test_the_order_depends_on_the_round():
 def test_coverings_are_kept_in_their_order():
     state = makers.session(
         ("Ada", ev.Revealed(round=ROUND)),
-        ("Ada", makers.covered(drop=1.0)),
-        ("Ada", makers.covered(drop=2.0)),
+        ("Ada", makers.occluded(drop=1.0)),
+        ("Ada", makers.occluded(drop=2.0)),
     )
-    assert [one.drop for one in state.round(ROUND).covered] == [1.0, 2.0]
+    assert [one.drop for one in state.round(ROUND).occlusions] == [1.0, 2.0]
 
 
 # --- claims and tests ---
@@ -224,12 +224,12 @@ def test_every_reviewer_has_one_verdict_and_may_change_it():
         ("Ada", makers.claimed()),
         ("Ada", makers.test_started()),
         ("", makers.finished()),
-        ("Ada", ev.Judged(claim=CLAIM, verdict="supported")),
-        ("Bob", ev.Judged(claim=CLAIM, verdict="undecided", note="few images")),
-        ("Ada", ev.Judged(claim=CLAIM, verdict="not supported", note="on a second look")),
+        ("Ada", ev.Decided(claim=CLAIM, decision="supported")),
+        ("Bob", ev.Decided(claim=CLAIM, decision="undecided", note="few images")),
+        ("Ada", ev.Decided(claim=CLAIM, decision="not supported", note="on a second look")),
     )
-    found = state.claim(CLAIM).verdicts
-    assert {name: (one.verdict, one.note, one.seq) for name, one in found.items()} == {
+    found = state.claim(CLAIM).decisions
+    assert {name: (one.decision, one.note, one.seq) for name, one in found.items()} == {
         "Ada": ("not supported", "on a second look", 8),
         "Bob": ("undecided", "few images", 7),
     }

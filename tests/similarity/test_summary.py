@@ -63,25 +63,27 @@ def test_intervals_repeat_with_the_seed(by_hand):
 def test_badge_holds_similarity_and_probability(by_hand):
     blank, good = naturalness(by_hand([[0.9] * 4, [0.9] * 4], SAME, DIFFERENT, [0.02, 0.97]))
     assert blank.similarity == good.similarity == pytest.approx(0.9)
-    assert blank.verdict == "natural, but the model hardly sees the class: it may be nearly blank"
-    assert good.verdict == "as natural as photos of the class, and the model sees the class"
+    assert (
+        blank.assessment == "natural, but the model hardly sees the class: it may be nearly blank"
+    )
+    assert good.assessment == "as natural as photos of the class, and the model sees the class"
     assert good.text == "0.90 (photos 0.73) · Eq. 1 on 100% of layers · class seen with 97%"
 
 
 @pytest.mark.parametrize(
-    ("similarity", "probability", "verdict"),
+    ("similarity", "probability", "assessment"),
     [
         (0.5, 0.9, "between photos of other classes and photos of the class"),
         (0.3, 0.9, "less natural than photos of other classes"),
         (0.5, 0.1, "the model hardly sees the class in it"),
     ],
 )
-def test_verdicts(similarity, probability, verdict):
+def test_assessments(similarity, probability, assessment):
     badge = Naturalness(
         similarity=similarity, same=0.6, different=0.4, profile=0.5, profile_same=0.6, share=0.5,
         probability=probability,
     )  # fmt: skip
-    assert badge.verdict == verdict
+    assert badge.assessment == assessment
 
 
 def test_table_averages_seeds_before_classes(by_hand):

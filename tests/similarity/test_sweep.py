@@ -11,7 +11,7 @@ from protocore.similarity import sweep as sweep_module
 from protocore.similarity.statistics import measure_reference
 from protocore.similarity.summary import Naturalness
 from protocore.similarity.sweep import (
-    Protocol,
+    AffineProtocol,
     Trial,
     protocols,
     rank_protocols,
@@ -48,14 +48,14 @@ def trial(similarity: float, seed: int = 0, rotation: float = 0.0) -> Trial:
         similarity=similarity, same=0.7, different=0.5, profile=0.4, profile_same=0.6, share=0.5,
         probability=0.9,
     )  # fmt: skip
-    protocol = Protocol(scale=(1.0, 1.0), rotation=rotation, translation=(0.1, 0.1))
+    protocol = AffineProtocol(scale=(1.0, 1.0), rotation=rotation, translation=(0.1, 0.1))
     return Trial(key=f"{similarity}", protocol=protocol, seed=seed, naturalness=badge)
 
 
 def test_the_paper_has_125_protocols():
     found = protocols()
     assert len(set(found)) == 125
-    assert Protocol(scale=(0.7, 1.3), rotation=180.0, translation=(0.5, 0.5)) in found
+    assert AffineProtocol(scale=(0.7, 1.3), rotation=180.0, translation=(0.5, 0.5)) in found
     assert found[0].cells == ("None", "None", "None")
     assert found[-1].cells == ("(0.5, 1.5)", "180", "(0.5, 0.5)")
     with pytest.raises(SettingsError):
@@ -63,7 +63,7 @@ def test_the_paper_has_125_protocols():
 
 
 def test_a_protocol_changes_the_transforms_alone():
-    protocol = Protocol(scale=(0.9, 1.1), rotation=30.0, translation=(0.2, 0.2))
+    protocol = AffineProtocol(scale=(0.9, 1.1), rotation=30.0, translation=(0.2, 0.2))
     assert protocol.apply(SETTINGS) == SETTINGS.replace(
         scale=(0.9, 1.1), rotation=30.0, translation=(0.2, 0.2)
     )

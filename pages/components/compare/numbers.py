@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from pages.components.common.errors import escaped
-from protocore.compare.comparison import ClassMatrix, Comparison, asymmetries, parting_lines
-from protocore.compare.paths import part
+from protocore.compare.comparison import ClassMatrix, Comparison, asymmetries, divergence_lines
+from protocore.compare.paths import divergence
 from protocore.reports.compare import comparison_html
 from protocore.reports.compare_tables import (
     grid_image,
@@ -19,7 +19,7 @@ from protocore.reports.compare_tables import (
     stability_csv,
     top_csv,
 )
-from protocore.reports.figures.compare import matrix_figure, parting_chart
+from protocore.reports.figures.compare import divergence_chart, matrix_figure
 from protocore.reports.figures.similarity import LayerChart, layer_figure
 from protocore.reports.figures.static import chart_svg
 
@@ -100,7 +100,7 @@ def show_layers(comparison: Comparison) -> None:
     seeds = [item.seed for item in comparison.items]
     values = getattr(comparison.paths, measure)
     for first, second in list(combinations(comparison.groups, 2))[:3]:
-        found = part(values, comparison.paths.layers, groups, seeds, first, second)
+        found = divergence(values, comparison.paths.layers, groups, seeds, first, second)
         if found.from_layer:
             st.markdown(
                 f"**{escaped(first)}** and **{escaped(second)}** differ more than two seeds of one "
@@ -133,7 +133,7 @@ def show_stability(comparison: Comparison) -> None:
             "least alike pair": _known(row.low),
             "most alike pair": _known(row.high),
             "to the other groups": _known(row.others),
-            "verdict": _verdict(row.mean, row.others),
+            "stable": _stability(row.mean, row.others),
         }
         for row in comparison.stability
     ]
@@ -142,7 +142,7 @@ def show_stability(comparison: Comparison) -> None:
         st.info("Give two or more seeds on the left to see how stable the prototypes are.")
 
 
-def _verdict(mean: float, others: float) -> str:
+def _stability(mean: float, others: float) -> str:
     if not np.isfinite(mean):
         return "one seed: unknown"
     if not np.isfinite(others):
@@ -185,9 +185,9 @@ def _page(comparison: Comparison) -> str:
 
 
 def _chart(comparison: Comparison, measure: str) -> LayerChart:
-    return parting_chart(
+    return divergence_chart(
         comparison.paths.layers,
-        *parting_lines(comparison, measure),
+        *divergence_lines(comparison, measure),
         title="Similarity between prototypes",
         y_title="Spearman correlation",
     )

@@ -23,7 +23,7 @@ from pages.components.compare.numbers import (
 from pages.components.compare.places import show_edits, show_occlusion
 from pages.components.generate.live_view import show_job
 from protocore.compare.comparison import Comparison, Item, compare, describe, transfer_matrix
-from protocore.compare.fairness import check_same_labels, judge_fairness
+from protocore.compare.fairness import assess_fairness, check_same_labels
 from protocore.errors import LibraryError
 from protocore.generation.prototype import Prototype
 from protocore.jobs.engine import JobView
@@ -120,7 +120,7 @@ def show_comparison(ids: Sequence[str]) -> None:
 
 
 def _fairness_line(shown: Shown) -> None:
-    found = judge_fairness([prototype.record for prototype in shown.prototypes])
+    found = assess_fairness([prototype.record for prototype in shown.prototypes])
     sizes = sorted({prototype.image.shape[1] for prototype in shown.prototypes})
     with st.container(horizontal=True, vertical_alignment="center"):
         if found.fair:

@@ -123,7 +123,7 @@ def _steps() -> tuple[_Step, ...]:
             title="3 · Cover what you marked",
             text="Does the model look there too? Cover a marked region of the class and see how "
             "far its logit falls, against the same shape at other places.",
-            done=lambda s: any(of.covered for of in s.rounds) or bool(s.claims),
+            done=lambda s: any(of.occlusions for of in s.rounds) or bool(s.claims),
             where="Look",
         ),
         _Step(
@@ -146,8 +146,8 @@ def _steps() -> tuple[_Step, ...]:
         ),
         _Step(
             title="6 · Decide",
-            text="Read the tables and the evidence of each claim, then give your verdict.",
-            done=lambda s: all(review_state.me() in claim.verdicts for claim in s.claims),
+            text="Read the tables and the evidence of each claim, then give your decision.",
+            done=lambda s: all(review_state.me() in claim.decisions for claim in s.claims),
             where="Tests",
         ),
     )

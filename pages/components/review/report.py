@@ -14,7 +14,7 @@ from protocore.reports.markup import moment
 from protocore.reports.review.build import report_name, session_report
 from protocore.reports.review.page import log_rows
 from protocore.review.events import Noted
-from protocore.review.results import claim_outcome, judge_claim
+from protocore.review.results import claim_evidence, claim_outcome
 from protocore.review.session import ReviewSession
 
 LOGGED = 200  # lines of the log that are shown
@@ -35,7 +35,7 @@ def show_report(session: ReviewSession) -> None:
     with left, st.container(border=True, height="stretch"):
         st.markdown("**:material/description: Report**")
         st.caption(
-            "One file with everything: pictures, claims, tables, evidence, verdicts, log and "
+            "One file with everything: pictures, claims, tables, evidence, decisions, log and "
             "hashes. It needs no network, runs nothing and prints well."
         )
         st.download_button(
@@ -81,13 +81,13 @@ def _summary(session: ReviewSession) -> None:
     rows = []
     for number, claim in enumerate(session.claims, start=1):
         outcome = claim_outcome(session, claim, results)
-        verdicts = [f"{one.author}: {one.verdict}" for one in claim.verdicts.values()]
+        decisions = [f"{one.author}: {one.decision}" for one in claim.decisions.values()]
         rows.append(
             {
                 "Claim": f"{number} · {claim.current.said.statement}",
-                "By the rule": outcome.verdict if outcome else "not tested",
-                "Evidence": judge_claim(session, claim, results).grade,
-                "Verdicts": "; ".join(verdicts) or "none yet",
+                "By the rule": outcome.outcome if outcome else "not tested",
+                "Evidence": claim_evidence(session, claim, results).grade,
+                "Decisions": "; ".join(decisions) or "none yet",
                 "Changed after its test": "yes" if claim.changed_after_lock else "no",
             }
         )

@@ -10,8 +10,8 @@ from pages.components.common.images import data_uri
 from pages.components.common.resources import library
 from protocore.cohorts.analysis import CohortAnalysis, Estimate
 from protocore.cohorts.outcomes import interval_text, number_text
-from protocore.cohorts.plan import ImageVerdict
-from protocore.reports.cohort_tables import analysis_csv, verdicts_csv
+from protocore.cohorts.plan import Prediction
+from protocore.reports.cohort_tables import analysis_csv, predictions_csv
 from protocore.reports.figures.review import Bar, cohorts_figure
 from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession, Test
@@ -43,7 +43,7 @@ def show_result(session: ReviewSession, test: Test, result: TestResult) -> None:
             key="result_csv", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            "Images (CSV)", verdicts_csv(result.plan, result.a, result.b),
+            "Images (CSV)", predictions_csv(result.plan, result.a, result.b),
             f"{stem}_images.csv", "text/csv",
             key="result_images_csv", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
@@ -125,37 +125,37 @@ def _gallery(session: ReviewSession, test: Test, result: TestResult) -> None:
             "Order", list(ORDERS), format_func=ORDERS.get, key=f"gallery_order_{test.id}",
             width=240,
         )  # fmt: skip
-        verdicts = result.side(side)
-        pages = -(-len(verdicts) // PER_PAGE)
+        predictions = result.side(side)
+        pages = -(-len(predictions) // PER_PAGE)
         page = st.number_input("Page", 1, pages, 1, key=f"gallery_page_{test.id}", width=120)
-    places = sorted(range(len(verdicts)), key=lambda i: _rank(verdicts[i], order))
+    places = sorted(range(len(predictions)), key=lambda i: _rank(predictions[i], order))
     shown = places[(page - 1) * PER_PAGE : page * PER_PAGE]
     for first in range(0, len(shown), PER_ROW):
         row = shown[first : first + PER_ROW]
         for place, column in zip(row, st.columns(PER_ROW), strict=False):
             with column:
-                _picture(session, test, side, place, verdicts[place])
+                _picture(session, test, side, place, predictions[place])
 
 
-def _rank(verdict: ImageVerdict, order: str) -> tuple:
-    likely = verdict.logits[0]
+def _rank(prediction: Prediction, order: str) -> tuple:
+    likely = prediction.logits[0]
     return {
-        "wrong": (verdict.correct, likely),
+        "wrong": (prediction.correct, likely),
         "low": (likely,),
         "high": (-likely,),
-        "name": (verdict.name,),
+        "name": (prediction.name,),
     }[order]
 
 
 def _picture(
-    session: ReviewSession, test: Test, side: str, place: int, verdict: ImageVerdict
+    session: ReviewSession, test: Test, side: str, place: int, prediction: Prediction
 ) -> None:
     path = library().reviews.file(session.id, "tests", test.id, side, f"{place:04d}.jpg")
     if path.is_file():
-        st.image(data_uri(path.read_bytes()), width="stretch", alt=verdict.name)
-    colour = "green" if verdict.correct else "red"
+        st.image(data_uri(path.read_bytes()), width="stretch", alt=prediction.name)
+    colour = "green" if prediction.correct else "red"
     st.caption(
-        f":{colour}[{escaped(verdict.predicted_name)}]  \np {verdict.probabilities[0]:.2f} · "
-        f"logit {verdict.logits[0]:.2f}",
-        help=escaped(verdict.name),
+        f":{colour}[{escaped(prediction.predicted_name)}]  \np {prediction.probabilities[0]:.2f} · "
+        f"logit {prediction.logits[0]:.2f}",
+        help=escaped(prediction.name),
     )

@@ -13,10 +13,10 @@ from pages.components.review import state as review_state
 from protocore.jobs.rounds import load_picture
 from protocore.reports.markup import image, markup
 from protocore.reports.review.rounds import marks_svg
-from protocore.review.events import Covered, Observed, RoundItem
+from protocore.review.events import Observed, Occluded, RoundItem
 from protocore.review.evidence import as_effect
 from protocore.review.material import picture_name
-from protocore.review.occlusion import CONTROLS, cover_effect
+from protocore.review.occlusion import CONTROLS, occlusion_effect
 from protocore.review.round_agreement import round_agreement
 from protocore.review.session import Observation, ReviewSession, Round
 
@@ -109,14 +109,14 @@ def _cover(session: ReviewSession, of: Round, item: RoundItem, one: Observation)
     """What covering the marked region does to the class's logit."""
     done = [
         covered
-        for covered in of.covered
+        for covered in of.occlusions
         if (covered.item, covered.observer) == (item.id, one.author)
     ]
     if done:
         effect = as_effect(done[-1])
         word = "matters" if effect.matters else "matters no more than other places"
         st.caption(
-            f":material/hide_image: Covered, it {word}: logit {-effect.drop:+.2f}, more than at "
+            f":material/hide_image: Occluded, it {word}: logit {-effect.drop:+.2f}, more than at "
             f"{effect.exceeded:.0%} of {len(effect.control_drops)} other places."
         )
     if review_state.me() not in of.revealed:
@@ -136,10 +136,10 @@ def _cover_now(session: ReviewSession, of: Round, item: RoundItem, one: Observat
     with errors_shown():
         classifier = review_state.classifier_of(session)
         image = load_picture(library(), session.id, item).image
-        found = cover_effect(classifier, image, one.said.regions, item.class_index)
+        found = occlusion_effect(classifier, image, one.said.regions, item.class_index)
         review_state.act(
             session.id,
-            Covered(
+            Occluded(
                 round=of.id,
                 item=item.id,
                 observer=one.author,

@@ -1,4 +1,4 @@
-"""Testing claims: two cohorts of images, the model's answers, and the reviewers' verdicts."""
+"""Testing claims: two cohorts of images, the model's answers, and the reviewers' decisions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pages.components.common.errors import escaped, show_error
 from pages.components.common.resources import engine, library, pool
 from pages.components.review import state as review_state
 from pages.components.review.cohorts import pick_cohorts
+from pages.components.review.decision import decision_controls, show_evidence
 from pages.components.review.jobs import find_job, watch_job
 from pages.components.review.results import show_result
-from pages.components.review.verdict import show_evidence, verdict_controls
 from protocore.jobs.cohort_tests import (
     KIND,
     CohortImages,
@@ -25,7 +25,7 @@ from protocore.review.session import Claim, ReviewSession, Test
 
 
 def show_tests(session: ReviewSession) -> None:
-    """One claim at a time: its images, its test, its result, its verdict."""
+    """One claim at a time: its images, its test, its result, its decision."""
     classifier = review_state.classifier_of(session)
     if not session.claims:
         st.info(
@@ -55,7 +55,7 @@ def show_tests(session: ReviewSession) -> None:
     if final is not None and final.id in results:
         result = results[final.id]
         show_evidence(session, claim, results)
-        verdict_controls(session, claim)
+        decision_controls(session, claim)
         show_result(session, final, result)
 
 
@@ -144,6 +144,6 @@ def _earlier(session: ReviewSession, claim: Claim, results: dict[str, TestResult
                 outcome = results[test.id].analysis.outcome()
                 when = test.time[:16].replace("T", " ")
                 st.markdown(
-                    f"{when} UTC, {escaped(test.author)}: **{outcome.verdict}**. "
+                    f"{when} UTC, {escaped(test.author)}: **{outcome.outcome}**. "
                     f"{escaped(outcome.reason)}"
                 )

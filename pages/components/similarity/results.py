@@ -105,7 +105,7 @@ def _badge(identifier: str, label: str, badge: Naturalness) -> None:
         f":{'green' if badge.share >= GOOD_SHARE else 'orange'}-badge[Eq. 1 on {badge.share:.0%}]"
     )
     st.caption(
-        f"{badge.verdict[:1].upper()}{badge.verdict[1:]}. Photos {badge.same:.2f}, of other "
+        f"{badge.assessment[:1].upper()}{badge.assessment[1:]}. Photos {badge.same:.2f}, of other "
         f"classes {badge.different:.2f}; channel profile {badge.profile:.2f} of "
         f"{badge.profile_same:.2f}."
     )

@@ -43,7 +43,7 @@ def matrix_figure(
     return figure
 
 
-def parting_chart(
+def divergence_chart(
     layers: Sequence[str],
     lines: Sequence[tuple[str, np.ndarray]],
     within: Sequence[tuple[str, np.ndarray]] = (),

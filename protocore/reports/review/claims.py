@@ -1,4 +1,4 @@
-"""The claims of a review report: as they were tested, what changed, and how they are judged."""
+"""The claims of a review report: as they were tested, what changed, and how they are decided."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from protocore.reports.markup import (
 from protocore.reports.review.tests import result_part
 from protocore.review.evidence import Evidence
 from protocore.review.material import ReportMaterial, class_name, item_names
-from protocore.review.results import adjusted, claim_outcome, judge_claim
+from protocore.review.results import adjusted, claim_evidence, claim_outcome
 from protocore.review.session import Claim, ClaimVersion, ReviewSession, Test
 from protocore.text import plural
 
@@ -28,8 +28,8 @@ def claim_summary(
 ) -> Html:
     """One paragraph: what is claimed, what the reviewers say, what the rules say."""
     outcome = claim_outcome(session, claim, material.results)
-    evidence = judge_claim(session, claim, material.results)
-    verdicts = [f"{name}: {one.verdict}" for name, one in claim.verdicts.items()]
+    evidence = claim_evidence(session, claim, material.results)
+    decisions = [f"{name}: {one.decision}" for name, one in claim.decisions.items()]
     return markup(
         '<div class="card"><p><b>Claim {0}.</b> <a href="#claim-{0}">{1}</a></p><p>'
         '<span class="mark">evidence: {2}</span> <span class="mark">by the rules: {3}</span> '
@@ -37,8 +37,8 @@ def claim_summary(
         number,
         claim.current.said.statement,
         evidence.grade,
-        outcome.verdict if outcome else "not tested",
-        "; ".join(verdicts) or "no verdict yet",
+        outcome.outcome if outcome else "not tested",
+        "; ".join(decisions) or "no decision yet",
         outcome.reason if outcome else "There is no finished test.",
         _change_warning(claim),
     )
@@ -58,8 +58,8 @@ def claim_part(session: ReviewSession, number: int, claim: Claim, material: Repo
         paragraph(_written(claim), "faint"),
         _changes(session, material, claim),
         *_tests(session, claim, material),
-        _verdicts(claim),
-        evidence_part(judge_claim(session, claim, material.results)),
+        _decisions(claim),
+        evidence_part(claim_evidence(session, claim, material.results)),
     ]
     return joined(parts)
 
@@ -173,18 +173,18 @@ def _state(test: Test, final: Test | None) -> str:
 
 def _found(test: Test, material: ReportMaterial) -> str:
     result = material.results.get(test.id)
-    return result.analysis.outcome().verdict if result else "–"
+    return result.analysis.outcome().outcome if result else "–"
 
 
-def _verdicts(claim: Claim) -> Html:
-    if not claim.verdicts:
+def _decisions(claim: Claim) -> Html:
+    if not claim.decisions:
         return Html("")
     rows = [
-        (name, one.verdict, moment(one.time), said(one.note))
-        for name, one in claim.verdicts.items()
+        (name, one.decision, moment(one.time), said(one.note))
+        for name, one in claim.decisions.items()
     ]
-    head = ("reviewer", "verdict", "time", "note")
-    return joined([markup("<h4>Verdicts of the reviewers</h4>"), table(head, rows)])
+    head = ("reviewer", "decision", "time", "note")
+    return joined([markup("<h4>Decisions of the reviewers</h4>"), table(head, rows)])
 
 
 def evidence_part(evidence: Evidence) -> Html:

@@ -39,7 +39,7 @@ INTRODUCTION = (
     "What reviewers saw in prototypes of this model, which claims they made of its behaviour "
     "before any test, and what the tests on two groups of images say. Claims are locked when "
     "their first test starts; outcome and evidence grade follow from rules that are stated below "
-    "and are the same for every claim. The verdicts are the reviewers' own."
+    "and are the same for every claim. The decisions are the reviewers' own."
 )
 
 

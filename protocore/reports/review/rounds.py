@@ -19,7 +19,7 @@ from protocore.reports.markup import (
     said,
     table,
 )
-from protocore.review.events import Covered
+from protocore.review.events import Occluded
 from protocore.review.evidence import as_effect
 from protocore.review.material import ReportMaterial, class_name
 from protocore.review.round_agreement import round_agreement
@@ -185,10 +185,10 @@ def _observations(found: Sequence[Observation]) -> Html:
 
 
 def _coverings(session: ReviewSession, of: Round) -> Html:
-    if not of.covered:
+    if not of.occlusions:
         return Html("")
     places = {item.id: place for place, item in enumerate(of.items, start=1)}
-    rows = [_covering(one, places[one.item]) for one in of.covered]
+    rows = [_occlusion(one, places[one.item]) for one in of.occlusions]
     head = ("picture", "regions of", "share", "logit of class", "falls by", "elsewhere", "matters")
     note = (
         "Elsewhere: the largest fall when the same shape covers other places, and the share of "
@@ -204,7 +204,7 @@ def _coverings(session: ReviewSession, of: Round) -> Html:
     )
 
 
-def _covering(one: Covered, place: int) -> tuple:
+def _occlusion(one: Occluded, place: int) -> tuple:
     effect = as_effect(one)
     largest = f"up to {max(one.control_drops):.2f}; " if one.control_drops else ""
     return (

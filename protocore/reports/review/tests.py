@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 from protocore.cohorts.analysis import CohortAnalysis, Estimate
-from protocore.cohorts.differences import Comparison
+from protocore.cohorts.differences import CohortComparison
 from protocore.cohorts.outcomes import Outcome, interval_text, number_text, rounded
-from protocore.cohorts.plan import ImageVerdict
+from protocore.cohorts.plan import Prediction
 from protocore.reports.markup import (
     Html,
     image,
@@ -35,7 +35,7 @@ def result_part(
     return joined(
         [
             markup(
-                "<h4>Result of the last test: {}</h4><p>{}</p>", outcome.verdict, outcome.reason
+                "<h4>Result of the last test: {}</h4><p>{}</p>", outcome.outcome, outcome.reason
             ),
             _warnings(analysis, tests),
             _cohorts(analysis),
@@ -123,7 +123,7 @@ def _comparisons(analysis: CohortAnalysis, p_adjusted: float, tests: int) -> Htm
     return joined([table(head, rows, numbers=(1, 2, 4, 5, 7)), paragraph(note, "faint")])
 
 
-def _effects(found: Comparison) -> Html:
+def _effects(found: CohortComparison) -> Html:
     lines = []
     for effect in found.effects:
         value = "–" if effect.value is None else f"{effect.value:.2f}"
@@ -132,24 +132,24 @@ def _effects(found: Comparison) -> Html:
 
 
 def _images(result: TestResult, side: str, thumbnails: Thumbnails) -> Html:
-    """The images of a cohort with the model's verdict under each, misclassified ones first."""
-    verdicts = result.side(side)
-    wrong = sum(not verdict.correct for verdict in verdicts)
+    """The images of a cohort with the model's prediction under each, misclassified ones first."""
+    predictions = result.side(side)
+    wrong = sum(not prediction.correct for prediction in predictions)
     label = result.labels["ab".index(side)]
-    rest = len(verdicts) - MOST_IMAGES
+    rest = len(predictions) - MOST_IMAGES
     parts = [
         markup(
             "<h4>Cohort {}: {} — {} of {} misclassified</h4>",
             side.upper(),
             label,
             wrong,
-            plural(len(verdicts), "image"),
+            plural(len(predictions), "image"),
         ),
         markup(
             '<div class="grid">{}</div>',
             joined(
-                _thumbnail(verdicts[place], thumbnails.get((side, place), b""))
-                for place in shown_places(verdicts)
+                _thumbnail(predictions[place], thumbnails.get((side, place), b""))
+                for place in shown_places(predictions)
             ),
         ),
     ]
@@ -158,30 +158,30 @@ def _images(result: TestResult, side: str, thumbnails: Thumbnails) -> Html:
     return joined(parts)
 
 
-def shown_places(verdicts: Sequence[ImageVerdict]) -> list[int]:
+def shown_places(predictions: Sequence[Prediction]) -> list[int]:
     """Which images are shown: misclassified first, then those the model is least sure of."""
 
     def badness(place: int) -> tuple:
         # The logit, because probabilities of a sure model are all 1.
-        return (verdicts[place].correct, verdicts[place].logits[0], place)
+        return (predictions[place].correct, predictions[place].logits[0], place)
 
-    return sorted(range(len(verdicts)), key=badness)[:MOST_IMAGES]
+    return sorted(range(len(predictions)), key=badness)[:MOST_IMAGES]
 
 
-def _thumbnail(verdict: ImageVerdict, content: bytes) -> Html:
-    mark = "✓" if verdict.correct else "✗"
-    shares = " / ".join(f"{share:.2f}" for share in verdict.probabilities)
-    logits = " / ".join(f"{logit:.1f}" for logit in verdict.logits)
+def _thumbnail(prediction: Prediction, content: bytes) -> Html:
+    mark = "✓" if prediction.correct else "✗"
+    shares = " / ".join(f"{share:.2f}" for share in prediction.probabilities)
+    logits = " / ".join(f"{logit:.1f}" for logit in prediction.logits)
     return markup(
         '<figure class="{}">{}<figcaption>{} {}<br>p {}<br>logit {}<br>'
         '<span class="faint">{}</span></figcaption></figure>',
-        "right" if verdict.correct else "wrong",
-        image(content, verdict.name) or Html("<p>no picture kept</p>"),
+        "right" if prediction.correct else "wrong",
+        image(content, prediction.name) or Html("<p>no picture kept</p>"),
         mark,
-        verdict.predicted_name,
+        prediction.predicted_name,
         shares,
         logits,
-        verdict.name,
+        prediction.name,
     )
 
 
@@ -197,7 +197,7 @@ def _origin(result: TestResult) -> Html:
         ("left out of A", _skipped(result.skipped_a)),
         ("left out of B", _skipped(result.skipped_b)),
         ("notes", "; ".join(result.notes) or "none"),
-        ("judged by", f"{result.model_title}, weights {result.weight_hash}"),
+        ("predicted by", f"{result.model_title}, weights {result.weight_hash}"),
         ("made", f"{result.created}, in {result.seconds:.1f} s"),
         ("versions", ", ".join(f"{name} {text}" for name, text in result.versions.items())),
     ]

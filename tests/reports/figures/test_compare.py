@@ -5,9 +5,9 @@ import numpy as np
 from protocore.reports.figures.compare import (
     AGAINST,
     SUPPORT,
+    divergence_chart,
     matrix_figure,
     occlusion_overlay,
-    parting_chart,
 )
 
 
@@ -23,7 +23,7 @@ def test_the_heatmap_holds_the_values_and_keeps_probabilities_on_one_scale():
 def test_the_chart_has_a_dashed_line_where_seeds_are_known():
     lines = [("a | b", np.array([0.9, 0.5])), ("a | c", np.array([0.8, 0.4]))]
     within = [("within", np.array([0.9, 0.9])), ("unknown", np.array([np.nan, np.nan]))]
-    chart = parting_chart(["x", "y"], lines, within, title="t", y_title="y")
+    chart = divergence_chart(["x", "y"], lines, within, title="t", y_title="y")
     assert [(line.label, line.dashed) for line in chart.lines] == [
         ("a | b", False),
         ("a | c", False),

@@ -16,11 +16,11 @@ from tests.review.results_samples import (
     claimed,
     item,
     observed,
+    prediction,
     result,
     round_opened,
     session_of,
     started,
-    verdict,
 )
 
 BOX = Box(left=0.1, top=0.2, right=0.6, bottom=0.7)
@@ -39,7 +39,7 @@ EVIL = [
 
 
 def usual_session():
-    """Two reviewers, three pictures, a claim that was changed after its test, two verdicts."""
+    """Two reviewers, three pictures, a claim that was changed after its test, two predictions."""
     later = claimed(
         base=9, links=(LINK,), statement="Golf balls lie on <i>wet</i> grass.", cohort_b="on snow"
     )
@@ -55,14 +55,14 @@ def usual_session():
         ev.Revealed(round=ROUND),
         ("Bob", ev.Revealed(round=ROUND)),
         claimed(links=(LINK,), why="grass in two of two"),
-        ev.Covered(
+        ev.Occluded(
             round=ROUND, item="1" * 8, observer="Ada", class_index=1, drop=2.5,
             control_drops=(0.5, 1.0), share=0.25,
         ),
         *a_test(),
         later,
-        ev.Judged(claim=CLAIM, verdict="supported", note="clear"),
-        ("Bob", ev.Judged(claim=CLAIM, verdict="undecided")),
+        ev.Decided(claim=CLAIM, decision="supported", note="clear"),
+        ("Bob", ev.Decided(claim=CLAIM, decision="undecided")),
         ev.Noted(text="done"),
     )  # fmt: skip
 
@@ -97,7 +97,7 @@ def hostile_session():
         ev.TestFinished(test=TEST, digest="cd" * 32),
         ev.TestStarted(test="7e577e99", claim=CLAIM, plan=PLAN, source_a=evil, source_b=evil),
         ev.TestFailed(test="7e577e99", error=evil),
-        ev.Judged(claim=CLAIM, verdict="supported", note=evil),
+        ev.Decided(claim=CLAIM, decision="supported", note=evil),
         ev.Noted(text=evil),
     )
 
@@ -110,7 +110,7 @@ def hostile_material():
         record, class_name=evil, model=EVIL[0], device=EVIL[1], created=EVIL[0],
         versions={EVIL[0]: EVIL[1]},
     )  # fmt: skip
-    images = tuple(replace(verdict(f"{evil}{i}", i), predicted_name=evil) for i in range(1, 12))
+    images = tuple(replace(prediction(f"{evil}{i}", i), predicted_name=evil) for i in range(1, 12))
     found = result(
         a=images, b=images, class_names=(evil, EVIL[0]), labels=(EVIL[0], EVIL[1]),
         sources=(evil, evil), model_title=evil, versions={EVIL[0]: EVIL[1]}, notes=(evil,),

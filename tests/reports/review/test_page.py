@@ -150,7 +150,7 @@ def test_more_images_than_fit_are_counted():
 def test_evidence_with_its_rules(page):
     assert page.row("recurs")[1] == "✗ no"  # two prototypes are too few
     assert page.row("blind")[1:4:2] == ["✓ yes", "1 of 1 observations were written blind"]
-    assert page.row("covering")[1] == "✓ yes"
+    assert page.row("occlusion")[1] == "✓ yes"
     assert page.row("test")[1] == "✓ yes"
 
 

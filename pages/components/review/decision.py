@@ -6,8 +6,9 @@ import streamlit as st
 
 from pages.components.common.errors import escaped
 from pages.components.review import state as review_state
-from protocore.review.events import VERDICTS, Judged
-from protocore.review.results import TestResult, adjusted, claim_outcome, judge_claim
+from protocore.cohorts.outcomes import OUTCOMES
+from protocore.review.events import Decided
+from protocore.review.results import TestResult, adjusted, claim_evidence, claim_outcome
 from protocore.review.session import Claim, ReviewSession
 
 COLOURS = {"strong": "green", "moderate": "blue", "weak": "orange", "none": "gray"}
@@ -19,11 +20,11 @@ _OUTCOME_COLOURS = {"supported": "green", "not supported": "red", "undecided": "
 def show_evidence(session: ReviewSession, claim: Claim, results: dict[str, TestResult]) -> None:
     """Outcome by the rule, grade, and each criterion with what was found."""
     outcome = claim_outcome(session, claim, results)
-    evidence = judge_claim(session, claim, results)
-    colour = _OUTCOME_COLOURS[outcome.verdict]
+    evidence = claim_evidence(session, claim, results)
+    colour = _OUTCOME_COLOURS[outcome.outcome]
     with st.container(border=True):
         st.markdown(
-            f"By the rule: :{colour}-badge[{outcome.verdict}] · evidence: "
+            f"By the rule: :{colour}-badge[{outcome.outcome}] · evidence: "
             f":{COLOURS.get(evidence.grade, 'red')}-badge[{evidence.grade}]"
         )
         links = claim.current.said.links
@@ -42,30 +43,30 @@ def show_evidence(session: ReviewSession, claim: Claim, results: dict[str, TestR
             )
 
 
-def verdict_controls(session: ReviewSession, claim: Claim) -> None:
-    """The verdicts so far, and the own one."""
-    for verdict in claim.verdicts.values():
-        note = f": {verdict.note}" if verdict.note else ""
+def decision_controls(session: ReviewSession, claim: Claim) -> None:
+    """The decisions so far, and the own one."""
+    for decision in claim.decisions.values():
+        note = f": {decision.note}" if decision.note else ""
         st.markdown(
-            f":material/gavel: **{escaped(verdict.author)}**: {verdict.verdict}{escaped(note)}"
+            f":material/gavel: **{escaped(decision.author)}**: {decision.decision}{escaped(note)}"
         )
-    own = claim.verdicts.get(review_state.me())
+    own = claim.decisions.get(review_state.me())
     key = f"{claim.id}_{review_state.me()}"
     state = st.session_state
-    state.setdefault(f"verdict_{key}", own.verdict if own else None)
-    state.setdefault(f"verdict_note_{key}", own.note if own else "")
+    state.setdefault(f"decision_{key}", own.decision if own else None)
+    state.setdefault(f"decision_note_{key}", own.note if own else "")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.segmented_control("Your verdict", VERDICTS, key=f"verdict_{key}")
+        chosen = st.segmented_control("Your decision", OUTCOMES, key=f"decision_{key}")
         note = st.text_input(
-            "Note", key=f"verdict_note_{key}", max_chars=20_000, placeholder="Why, in a sentence"
+            "Note", key=f"decision_note_{key}", max_chars=20_000, placeholder="Why, in a sentence"
         )
-        same = own is not None and (own.verdict, own.note) == (chosen, note)
-        judged = [Judged(claim=claim.id, verdict=chosen, note=note)] if chosen else []
+        same = own is not None and (own.decision, own.note) == (chosen, note)
+        decided = [Decided(claim=claim.id, decision=chosen, note=note)] if chosen else []
         st.button(
-            "Keep the verdict",
-            key=f"verdict_save_{key}",
+            "Keep the decision",
+            key=f"decision_save_{key}",
             icon=":material/gavel:",
-            disabled=not judged or same,
+            disabled=not decided or same,
             on_click=review_state.act,
-            args=(session.id, *judged),
+            args=(session.id, *decided),
         )
