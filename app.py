@@ -1,4 +1,4 @@
-"""Home: what this is, what is ready, and the work of late."""
+"""Home: the newest prototypes, running work, and one button to the first picture."""
 
 import streamlit as st
 
@@ -13,12 +13,12 @@ from pages.components.common.home import (
 )
 from pages.components.common.page import begin_page
 
-begin_page("Home", ":material/home:", "Find out what an image classifier has learned.")
+begin_page("Home", "Find out what an image classifier has learned.")
 st.markdown(
-    "Protocore makes **prototypes**: images that a classifier finds most typical of a class, "
-    "while its layers respond to them as they do to photographs. What turns up in a prototype "
-    "without belonging to the class, such as a hand beside the fish or a face under the hat, is "
-    "what the model has learned besides."
+    "Protocore makes **prototypes**: images that a classifier considers most typical of a class "
+    "and whose layers respond as they do to photographs. Whatever turns up in a prototype without "
+    "belonging to the class, such as a hand beside the fish or a face under the hat, shows what "
+    "else the model has learned to rely on."
 )
 show_tour()
 with errors_shown():

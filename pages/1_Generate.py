@@ -16,8 +16,7 @@ from pages.components.generate.stage import (
 
 begin_page(
     "Generate",
-    ":material/auto_awesome:",
-    "What does the classifier look for? Watch the image that it finds most typical of a class.",
+    "What does the classifier look for? Watch the image it considers most typical of a class.",
 )
 with explained():
     what = showing.current()

@@ -11,8 +11,7 @@ from pages.components.similarity.results import show_results
 
 begin_page(
     "Path Similarity",
-    ":material/show_chart:",
-    "Does a prototype pass through the network as real images of its class do?",
+    "Does the network process a prototype like real images of its class?",
 )
 with explained():
     job = find_job()

@@ -11,8 +11,7 @@ from protocore.errors import JobError, LibraryError
 
 begin_page(
     "Compare",
-    ":material/compare:",
-    "What does the classifier tell two related classes apart by, and what does it mix up?",
+    "How does the classifier tell related classes apart, and what does it mix up?",
 )
 with explained():
     prototypes, jobs = compare_state.current()

@@ -15,8 +15,7 @@ from pages.components.review.tests import show_tests
 
 begin_page(
     "Bias Review",
-    ":material/fact_check:",
-    "Look at prototypes blind, say what you see, claim, test, decide: with a report at the end.",
+    "Inspect prototypes blind, record observations, state claims, test them, report.",
 )
 with explained():
     session = review_state.current()

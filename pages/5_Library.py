@@ -9,9 +9,7 @@ from pages.components.library import grid as parts
 from pages.components.library.details import details
 from protocore.library.entries import Filter
 
-begin_page(
-    "Library", ":material/photo_library:", "Everything made so far: reopen, name, compare, share."
-)
+begin_page("Library", "Everything you have generated: reopen, name, compare, share.")
 
 
 def empty(library, *, trash: bool, filtered: bool) -> None:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["aligned", "composed", "duration", "finite", "plural", "printable"]
+__all__ = ["aligned", "composed", "duration", "finite", "plural", "printable", "time_left"]
 
 
 def plural(number: int, noun: str, many: str | None = None) -> str:
@@ -23,6 +23,17 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def time_left(seconds: float) -> str:
+    """ "less than 1 min left", "about 3 min left", "about 2 h 10 min left"."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return "less than 1 min left"
+    if minutes < 60:
+        return f"about {minutes} min left"
+    minutes = round(minutes, -1)  # nobody can tell the minute hours ahead
+    return f"about {minutes // 60} h {minutes % 60} min left".replace(" 0 min", "")
 
 
 def printable(text: str) -> str:

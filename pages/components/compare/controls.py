@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.components.common.errors import errors_shown
+from pages.components.common.links import linked_spec
 from pages.components.common.resources import library, load_model, pool
 from pages.components.compare.related import related_classes
 from pages.components.compare.state import ADOPTED, Part, start
@@ -55,7 +56,7 @@ def adopt(prototype_ids: Sequence[str]) -> None:
     st.session_state[ADOPTED] = tuple(prototype_ids)
     records = [library().load_prototype(i).record for i in prototype_ids]
     try:
-        choose_model(ModelSpec.from_link(library().prototype(prototype_ids[0]).model_link))
+        choose_model(linked_spec(library().prototype(prototype_ids[0]).model_link))
     except ProtocoreError:
         return  # its files have gone; the page says so where the model is needed
     state = st.session_state
@@ -96,7 +97,7 @@ def _models(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
     settings, preset = _settings(classifier)
     if _compare_button(place, busy or anchor is None or len(links) < 2):
         with errors_shown():
-            specs = [ModelSpec.from_link(added) for added in links]
+            specs = [linked_spec(added) for added in links]
             classifiers = [load_model(one) for one in specs]
             check_same_labels([*classifiers, classifier])
             targets = tuple(Target.of(anchor, seed) for seed in read_seeds(seeds))
@@ -137,7 +138,7 @@ def _model_list(spec: ModelSpec) -> list[str]:
 
 def _model_title(link: str) -> str:
     try:
-        return ModelSpec.from_link(link).title
+        return linked_spec(link).title
     except ProtocoreError:  # its file has gone; the button still removes it
         return f"{link} (missing)"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.components.common.errors import escaped
+from pages.components.common.links import linked_spec
 from pages.components.common.resources import library, load_model, pool
 from pages.components.compare import state as compare_state
 from pages.components.compare.canvas import Tile, show_viewer
@@ -178,7 +179,7 @@ def _examiner(shown: Shown) -> ModelSpec:
             key="compare_examiner",
             help="The model whose logits and layers are read, for all images alike.",
         )
-    return ModelSpec.from_link(link)
+    return linked_spec(link)
 
 
 def _other_weights(classifier: Classifier, shown: Shown) -> None:
@@ -225,7 +226,7 @@ def _transfer(shown: Shown) -> None:
     classes = {item.class_index for item in shown.items}
     if len(links) < 2 or len(classes) > 1:
         return
-    specs = [ModelSpec.from_link(link) for link in links]
+    specs = [linked_spec(link) for link in links]
     models = pool()
 
     def work(progress):

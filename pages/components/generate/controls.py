@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.components.common.links import linked_spec
 from pages.components.common.resources import engine, library, load_model, pool
 from pages.components.generate import showing
 from pages.components.pickers.classes import make_targets, pick_classes, pick_seeds
@@ -178,7 +179,7 @@ def _apply_run(run_id: str) -> None:
     """Put model, classes, seeds and settings of a kept run into the controls."""
     run = library().run(run_id)
     records = [library().load_prototype(i).record for i in run.prototypes]
-    choose_model(ModelSpec.from_link(run.model_link))
+    choose_model(linked_spec(run.model_link))
     st.session_state["classes"] = list(dict.fromkeys(r.class_index for r in records))
     st.session_state["seeds"] = ", ".join(dict.fromkeys(str(r.seed) for r in records))
     settings = records[0].settings
@@ -195,7 +196,7 @@ def continue_run(run_id: str, more: int) -> None:
     run = library().run(run_id)
     records = [library().load_prototype(i).record for i in run.prototypes]
     request = GenerationRequest(
-        spec=ModelSpec.from_link(run.model_link),
+        spec=linked_spec(run.model_link),
         targets=tuple(record.target for record in records),
         settings=records[0].settings,
         preset="",

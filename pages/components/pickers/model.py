@@ -11,11 +11,12 @@ import dataclasses
 import streamlit as st
 
 from pages.components.common.errors import show_error
+from pages.components.common.links import DEVICE, chosen_device, linked_spec
 from protocore.errors import ProtocoreError
 from protocore.models.catalog import CatalogEntry, architectures, catalog, find_entry
 from protocore.models.checkpoint import MAX_UPLOAD_BYTES, SUFFIXES
 from protocore.models.class_names import MAX_FILE_BYTES
-from protocore.models.devices import available_devices
+from protocore.models.devices import available_devices, default_device
 from protocore.models.download import Download
 from protocore.models.files import keep_upload
 from protocore.models.fitting import RESCALING
@@ -89,11 +90,11 @@ def _follow_link() -> None:
     if link and link != st.session_state.get("model_link"):
         st.session_state["model_link"] = link
         try:
-            choose_model(ModelSpec.from_link(link))
+            choose_model(linked_spec(link))
         except ProtocoreError as error:
             show_error(f"the model in this link cannot be used: {error}")
     if "model_source" not in st.session_state:
-        choose_model(st.session_state.get("model_spec") or ModelSpec.demo())
+        choose_model(st.session_state.get("model_spec") or ModelSpec.demo(device=chosen_device()))
 
 
 def _remember(spec: ModelSpec) -> None:
@@ -103,8 +104,12 @@ def _remember(spec: ModelSpec) -> None:
     st.session_state["model_link"] = link
     if spec.kind != "demo" or spec.weights != DEMO_VARIANT:
         st.query_params["model"] = link
-    elif "model" in st.query_params:
-        del st.query_params["model"]
+    else:
+        st.query_params.pop("model", None)
+    if spec.device != default_device():
+        st.query_params[DEVICE] = spec.device
+    else:
+        st.query_params.pop(DEVICE, None)
 
 
 def _usable(spec: ModelSpec, pool: ModelPool, disabled: bool) -> bool:

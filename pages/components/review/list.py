@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components.common.errors import errors_shown, escaped
+from pages.components.common.links import linked_spec
 from pages.components.common.resources import library, load_model, pool
 from pages.components.pickers.model import choose_model, pick_model
 from pages.components.review import state as review_state
@@ -44,7 +45,7 @@ def _follow_link() -> None:
     if not infos or not infos[0].model_link:
         return
     with errors_shown():
-        choose_model(ModelSpec.from_link(infos[0].model_link))
+        choose_model(linked_spec(infos[0].model_link))
     classes = list(dict.fromkeys(info.class_index for info in infos))
     st.session_state["review_new_classes"] = classes
     st.session_state["review_new_title"] = ", ".join(

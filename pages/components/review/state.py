@@ -11,10 +11,10 @@ from collections.abc import Iterable
 import streamlit as st
 
 from pages.components.common.errors import escaped, show_error
+from pages.components.common.links import linked_spec
 from pages.components.common.resources import library, load_model, test_result
 from protocore.errors import LibraryError, ProtocoreError, ReviewError
 from protocore.models.classifier import Classifier
-from protocore.models.spec import ModelSpec
 from protocore.review.events import Action
 from protocore.review.results import TestResult, check_result
 from protocore.review.session import ReviewSession
@@ -87,7 +87,7 @@ def show_notice() -> None:
 def classifier_of(session: ReviewSession) -> Classifier:
     """The model under review; raises ReviewError when its weights are not those any more."""
     started = session.started
-    classifier = load_model(ModelSpec.from_link(started.model_link))
+    classifier = load_model(linked_spec(started.model_link))
     if classifier.weight_hash != started.weight_hash:
         raise ReviewError(
             f"{started.model_title} has other weights now than when this session was started: put "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components.common.errors import errors_shown
+from pages.components.common.links import linked_spec
 from pages.components.common.resources import engine, library, load_model, pool
 from pages.components.similarity.sources import ChosenImages, pick_images
 from protocore.jobs.similarity import SimilarityRequest, submit_similarity
 from protocore.library.entries import PrototypeInfo
-from protocore.models.spec import ModelSpec
 from protocore.similarity.activations import LAYER_SETS
 from protocore.similarity.reference import DEFAULT_IMAGES, MIN_IMAGES
 
@@ -28,7 +28,7 @@ def controls() -> SimilarityRequest | None:
     infos = _pick_prototypes()
     if not infos:
         return None
-    spec = ModelSpec.from_link(infos[0].model_link)
+    spec = linked_spec(infos[0].model_link)
     classifier = load_model(spec)
     chosen = pick_images(classifier, [info.class_index for info in infos])
     layer_set = st.selectbox(
