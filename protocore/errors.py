@@ -15,6 +15,7 @@ ProtocoreError                  catch this one
 ├── NaturalReferenceError       a natural reference cannot be built
 ├── ReviewError                 a review session or a cohort test is not valid
 ├── JobError                    a background job does not exist or cannot do that now
+│   └── JobEndedError           ends the work of a job that was given up or taken over
 └── LibraryError                the library cannot be read or written
     └── BundleError             a file to import is not a valid bundle
 
@@ -82,9 +83,28 @@ class JobError(ProtocoreError):
     """A background job does not exist or cannot do that now."""
 
 
+class JobEndedError(JobError):
+    """Raised in a job's work to end it: nobody waits for its result any more."""
+
+
 class LibraryError(ProtocoreError):
     """The library cannot be read or written."""
 
 
 class BundleError(LibraryError):
     """A file to import is not a valid bundle."""
+
+
+_NO_MEMORY = (
+    "out of memory",  # CUDA, MPS
+    "can't allocate memory",  # torch's CPU allocator, a bare RuntimeError
+    "not enough memory",  # the same on other systems
+    "ALLOC_FAILED",  # cuBLAS and cuDNN
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine had no room, by the kind of the error or by its text."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)

@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 
 from protocore.errors import LibraryError
+from protocore.files import home_folder
 from protocore.library.bundle import export_bundle, import_bundle
 from protocore.library.entries import SORTS, Filter, PrototypeInfo
-from protocore.library.library import Library, default_home
+from protocore.library.library import Library
 
 
 def register(subparsers: argparse._SubParsersAction) -> None:
@@ -133,7 +134,7 @@ def run_rebuild(args: argparse.Namespace) -> int:
 
 
 def _open(args: argparse.Namespace) -> Library:
-    home = args.home or default_home()
+    home = args.home or home_folder()
     if not home.is_dir() and args.run is not run_import:
         raise LibraryError(
             f"there is no library folder {home}; set PROTOCORE_HOME or --home to the folder of "

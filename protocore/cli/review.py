@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from protocore.cli.models import add_model_options, fetch, spec_from_args
 from protocore.errors import ReviewError
-from protocore.library.library import Library, default_home
+from protocore.files import home_folder
+from protocore.library.library import Library
 from protocore.models.catalog import find_entry
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class _Line:
 
 
 def _open(args: argparse.Namespace, *, create: bool = False) -> Library:
-    home = args.home or default_home()
+    home = args.home or home_folder()
     if not home.is_dir() and not create:
         raise ReviewError(
             f"there is no library folder {home}; set PROTOCORE_HOME or --home to the folder of "

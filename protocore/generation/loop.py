@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from protocore.errors import DivergedError, OutOfMemoryError, SettingsError
+from protocore.errors import (
+    DivergedError,
+    OutOfMemoryError,
+    SettingsError,
+    is_out_of_memory,
+)
 from protocore.generation import losses
 from protocore.generation.affine import Fill, draw_matrices, transform
 from protocore.generation.fields import FIXED_WHILE_RUNNING
@@ -82,7 +87,7 @@ def generate(
         state = state or GenerationState.start(targets, settings, size, classifier.device)
         problem = _Problem(classifier, targets, settings)
     except (RuntimeError, MemoryError) as error:
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise _no_room(classifier.device) from error
         raise
     return _run(problem, settings, state)
@@ -233,7 +238,7 @@ class _Problem:
             try:
                 return work()
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 if self._views_per_pass == 1:
                     raise _no_room(self._device) from error
@@ -317,9 +322,3 @@ def _no_room(device: torch.device) -> OutOfMemoryError:
         f"not even one view at a time fits into the memory of {device}; choose fewer classes or "
         "seeds, a smaller image size or another device"
     )
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)

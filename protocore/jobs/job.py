@@ -9,10 +9,31 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from protocore.errors import JobEndedError
+from protocore.jobs.turns import Turns
+
+__all__ = ["ACTIVE", "FINISHED", "InterruptedWork", "Job", "JobControl", "JobView", "NotSaved"]
+
 ACTIVE = ("queued", "running", "paused", "stopping")
-FINISHED = ("done", "stopped", "failed")
+# unsaved: the work is done, its result could not be kept yet; interrupted: goes on after a restart
+FINISHED = ("done", "stopped", "failed", "unsaved", "interrupted")
 RATE_WINDOW = 5.0  # seconds of progress that the rate is measured over
 RATE_SPACING = 0.1  # seconds between two samples of progress, so that fast steps cost nothing
+
+
+class NotSaved(Exception):  # noqa: N818 - not an error of the work, which is done
+    """Raised by work whose finished result could not be kept; `save` tries again.
+
+    `save()` returns the result of the job, or raises a ProtocoreError once more.
+    """
+
+    def __init__(self, reason: str, save: Callable[[], Any]) -> None:
+        super().__init__(reason)
+        self.save = save
+
+
+class InterruptedWork(Exception):  # noqa: N818 - not an error
+    """Raised by work that has kept its state because the app is closing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +43,16 @@ class JobView:
     id: str
     kind: str
     title: str
-    device: str
+    queue: str  # the line of work that it waits in
+    device: str  # the torch device that it computes on; "" when on none
+    visitor: str  # who asked for it; "" when unknown
     status: str  # one of ACTIVE or FINISHED
-    position: int | None  # 0: running, 1: next on its device, ...; None: finished
+    position: int | None  # 0: running, 1: next in its queue, ...; None: finished
     done: int  # steps
     total: int  # steps; 0: not known yet
     text: str  # what it is doing, in a few words
     seconds: float  # running; waiting in the queue and pauses do not count
+    stopping_for: float  # seconds since it was asked to stop; 0 when it was not
     rate: float | None  # steps per second over the last RATE_WINDOW seconds
     seconds_left: float | None  # at that rate
     snapshot: Any  # what the work published last
@@ -55,10 +79,15 @@ class Job:
     id: str
     kind: str
     title: str
+    queue: str
     device: str
+    visitor: str
     work: Callable[[JobControl], Any] | None  # dropped at the end: it may hold a whole model
     meta: Mapping[str, Any]
     clock: Callable[[], float]
+    on_end: Callable[[JobView], None] | None = None
+    round: int = 0  # see Line
+    key: str = ""  # of a result that is made once, see JobEngine.once
     status: str = "queued"
     done: int = 0
     total: int = 0
@@ -68,6 +97,10 @@ class Job:
     error: str = ""
     version: int = 0
     stop_requested: bool = False
+    stop_asked_at: float | None = None  # clock value
+    closing: bool = False  # the app ends: what can go on later keeps its state
+    given_up: bool = False  # its thread was left behind
+    save: Callable[[], Any] | None = None  # for one that is "unsaved"
     messages: list[Any] = field(default_factory=list)
     running_before: float = 0.0  # seconds up to the last pause
     running_since: float | None = None  # clock value; None: not running now
@@ -104,27 +137,31 @@ class Job:
 
     @property
     def rate(self) -> float | None:
-        """Steps per second, or None before two samples exist."""
+        """Steps per second; None when too little is known."""
         if len(self.samples) < 2:
             return None
-        (start, first), (end, last) = self.samples[0], self.samples[-1]
-        return (last - first) / (end - start) if end > start else None
+        (since, first), (until, last) = self.samples[0], self.samples[-1]
+        return (last - first) / (until - since) if until > since and last > first else None
 
     def view(self, position: int | None) -> JobView:
-        """A frozen copy."""
+        """Its present state, frozen."""
         rate = self.rate
         left = (self.total - self.done) / rate if rate and self.status in ACTIVE else None
+        asked = self.stop_asked_at if self.status == "stopping" else None
         return JobView(
             id=self.id,
             kind=self.kind,
             title=self.title,
+            queue=self.queue,
             device=self.device,
+            visitor=self.visitor,
             status=self.status,
             position=position,
             done=self.done,
             total=self.total,
             text=self.text,
             seconds=self.seconds,
+            stopping_for=0.0 if asked is None else self.clock() - asked,
             rate=rate,
             seconds_left=left,
             snapshot=self.snapshot,
@@ -136,11 +173,16 @@ class Job:
 
 
 class JobControl:
-    """What the work of a job is given: the only way in which it speaks to the pages."""
+    """What the work of a job is given: the only way in which it speaks to the pages.
 
-    def __init__(self, job: Job, changed: threading.Condition) -> None:
+    Every method raises JobEndedError once the job was given up (see JobEngine.give_up): work that
+    wakes up late must not touch anything any more.
+    """
+
+    def __init__(self, job: Job, changed: threading.Condition, turns: Turns) -> None:
         self._job = job
         self._changed = changed  # the engine's lock, notified at every change
+        self._turns = turns
 
     @property
     def job_id(self) -> str:
@@ -151,11 +193,20 @@ class JobControl:
     def stopping(self) -> bool:
         """Whether the work should end now and return what there is."""
         with self._changed:
+            self._check()
             return self._job.stop_requested
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is to end because the app does: what can go on later raises InterruptedWork."""
+        with self._changed:
+            self._check()
+            return self._job.closing
 
     def publish(self, snapshot: Any) -> None:
         """Show `snapshot`, which must not be changed afterwards, as the state of the work."""
         with self._changed:
+            self._check()
             self._job.snapshot = snapshot
             self._job.version += 1
             self._changed.notify_all()
@@ -163,19 +214,41 @@ class JobControl:
     def progress(self, done: int, total: int, text: str = "") -> None:
         """Say that `done` of `total` steps are taken, and in `text` what is being done."""
         with self._changed:
+            self._check()
             self._job.advance(done, total, text)
             self._changed.notify_all()
 
     def wait_if_paused(self) -> None:
-        """Return at once when running; while paused, return when resumed or stopped."""
+        """Between two steps: return when running; while paused, when resumed or stopped.
+
+        Others that wait for the same device have their turn here.
+        """
+        job = self._job
         with self._changed:
-            self._changed.wait_for(lambda: self._job.status != "paused")
+            self._check()
+            if job.status != "paused" and not self._turns.wanted(job):
+                return
+            self._turns.give(job)
+            if job.status == "running":
+                job.stop_clock()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: job.status != "paused" or job.given_up)
+            self._turns.ask(job)
+            self._changed.wait_for(lambda: self._turns.has(job) or job.given_up)
+            self._check()
+            if job.status == "running":
+                job.start_clock()
 
     def take_messages(self) -> list[Any]:
         """What pages have sent since the last call, oldest first."""
         with self._changed:
+            self._check()
             messages, self._job.messages = self._job.messages, []
             return messages
+
+    def _check(self) -> None:
+        if self._job.given_up:
+            raise JobEndedError(f"the job {self._job.title!r} was given up; start it again")
 
 
 def frozen_meta(meta: Mapping[str, Any] | None) -> Mapping[str, Any]:

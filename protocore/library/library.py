@@ -22,6 +22,7 @@ from sqlalchemy import URL, select
 from sqlalchemy.orm import Session
 
 from protocore.errors import LibraryError, ProtocoreError
+from protocore.files import home_folder
 from protocore.generation.prototype import Prototype, slug
 from protocore.library import folders, queries
 from protocore.library.database import Database, PrototypeRow, RunRow, TagRow
@@ -37,16 +38,11 @@ from protocore.library.manifest import (
 from protocore.library.reviews import ReviewStore
 from protocore.library.rows import manifest_of, prototype_info, read_rows, run_info
 
-__all__ = ["Filter", "Library", "SavedRun", "default_home"]
+__all__ = ["Filter", "Library", "SavedRun"]
 
 log = logging.getLogger(__name__)
 
 DATABASE_FILE = "library.sqlite"
-
-
-def default_home() -> Path:
-    """The folder for everything that is kept: PROTOCORE_HOME, or ~/.protocore."""
-    return Path(os.environ.get("PROTOCORE_HOME") or "~/.protocore").expanduser()
 
 
 class Library:
@@ -77,7 +73,7 @@ class Library:
     @classmethod
     def open_default(cls) -> Library:
         """The library in PROTOCORE_HOME, with the database of PROTOCORE_DATABASE_URL if set."""
-        return cls(default_home(), os.environ.get("PROTOCORE_DATABASE_URL") or None)
+        return cls(home_folder(), os.environ.get("PROTOCORE_DATABASE_URL") or None)
 
     def close(self) -> None:
         """Close the database connections. The library must not be used afterwards."""

@@ -332,7 +332,7 @@ def test_dismiss_forgets_a_finished_job_only(engine, submit):
         engine.dismiss(active)
     assert str(caught.value) == (
         "the job 'a test' is running and cannot be dismissed; "
-        "that needs a job that is done or stopped or failed"
+        "that needs a job that is done or stopped or failed or unsaved or interrupted"
     )
     finished = submit(lambda control: None, device="other")
     engine.wait(finished, PATIENCE)
@@ -374,7 +374,7 @@ def test_close_stops_what_runs_and_drops_what_waits():
     engine.close()
     assert seen == ["stopped"]
     assert [engine.view(i).status for i in (first, second)] == ["stopped", "stopped"]
-    assert not any(thread.name == "protocore jobs on cpu" for thread in threading.enumerate())
+    assert not any(thread.name == "protocore generation on cpu" for thread in threading.enumerate())
     with pytest.raises(JobError, match="the app is shutting down; start it again"):
         engine.submit(kind="test", title="late", device="cpu", work=work)
 

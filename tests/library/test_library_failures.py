@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from protocore.errors import LibraryError
+from protocore.files import home_folder
 from protocore.library import database, folders
-from protocore.library.library import Filter, Library, default_home
+from protocore.library.library import Filter, Library
 from tests.library.samples import tiny_prototype, tiny_run
 
 VERSION = database.SCHEMA_VERSION
@@ -192,9 +193,9 @@ def test_abandoned_drafts_are_swept_at_the_next_start(library):
 
 def test_the_default_home(monkeypatch, tmp_path):
     monkeypatch.delenv("PROTOCORE_HOME", raising=False)
-    assert default_home() == Path.home() / ".protocore"
+    assert home_folder() == Path.home() / ".protocore"
     monkeypatch.setenv("PROTOCORE_HOME", str(tmp_path / "elsewhere"))
-    assert default_home() == tmp_path / "elsewhere"
+    assert home_folder() == tmp_path / "elsewhere"
 
 
 def test_the_database_may_lie_elsewhere(monkeypatch, tmp_path):

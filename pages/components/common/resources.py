@@ -12,8 +12,9 @@ import streamlit as st
 from PIL import Image
 
 from protocore.demo.world import contact_sheet
+from protocore.files import home_folder
 from protocore.jobs.engine import JobEngine
-from protocore.library.library import Library, default_home
+from protocore.library.library import Library
 from protocore.models.classifier import Classifier
 from protocore.models.devices import apply_thread_limit
 from protocore.models.pool import ModelPool
@@ -37,7 +38,7 @@ def _library(folder: str, database_url: str | None) -> Library:
 
 def library() -> Library:
     """The library that the environment names; raises LibraryError."""
-    return _library(str(default_home()), os.environ.get("PROTOCORE_DATABASE_URL") or None)
+    return _library(str(home_folder()), os.environ.get("PROTOCORE_DATABASE_URL") or None)
 
 
 @st.cache_resource(show_spinner=False)
