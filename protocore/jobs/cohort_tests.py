@@ -78,7 +78,9 @@ def submit_test(
     def work(control: JobControl) -> str:
         return job.run(control, lambda: pool.get(spec), session.started.weight_hash)
 
-    return engine.submit(kind=KIND, title=title, device=spec.device, work=work, meta=meta)
+    return engine.submit(
+        kind=KIND, title=title, device=spec.device, queue=KIND, work=work, meta=meta
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,7 +85,7 @@ def submit_similarity(
 
     names = sorted({infos[0].class_name for infos in groups.values()})
     title = f"Path similarity of {', '.join(names[:3])}{' …' if len(names) > 3 else ''}"
-    return engine.submit(kind=KIND, title=title, device=specs[0].device, work=work)
+    return engine.submit(kind=KIND, title=title, device=specs[0].device, queue=KIND, work=work)
 
 
 def group_prototypes(
@@ -208,7 +208,7 @@ def submit_download(engine: JobEngine, root: Path, size: str) -> str:
     return engine.submit(
         kind="download",
         title=f"Imagenette {size}",
-        device="network",
+        queue="download",
         work=work,
         meta={"dataset": (str(root), size)},
     )

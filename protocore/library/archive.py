@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
 import stat
 import struct
 import zipfile
@@ -24,6 +23,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from protocore.errors import BundleError, LibraryError
+from protocore.files import atomic_file
 from protocore.library import folders
 from protocore.library.manifest import MAX_MANIFEST
 
@@ -103,15 +103,10 @@ def written(target: Path, kind: BundleKind) -> Iterator[BundleWriter]:
 
     Raises LibraryError when it cannot be written; then `target` is as it was.
     """
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        with folders.explained_disk(target.parent):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(draft, "w") as archive:
-                yield BundleWriter(archive, kind)
-            draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    with folders.explained_disk(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(target) as file, zipfile.ZipFile(file, "w") as archive:
+            yield BundleWriter(archive, kind)
 
 
 def _entry(size: int, digest: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 from protocore.errors import LibraryError
+from protocore.files import atomic_file
 from protocore.library.entries import Frame, SavedRun
 from protocore.library.manifest import RunManifest
 
@@ -142,15 +143,11 @@ def remove_prototype_files(folder: Path, position: int, stem: str) -> None:
 
 def write_thumbnail(picture: Path, thumbnail: Path) -> None:
     """A small WebP copy of a PNG."""
-    draft = thumbnail.with_name(f"{thumbnail.name}.{secrets.token_hex(4)}")
-    try:
-        with Image.open(picture) as image:
-            small = image.convert("RGB")
-            small.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.LANCZOS)
-            small.save(draft, format="WEBP", quality=82)
-        draft.replace(thumbnail)
-    finally:
-        draft.unlink(missing_ok=True)
+    with Image.open(picture) as image:
+        small = image.convert("RGB")
+        small.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.LANCZOS)
+    with atomic_file(thumbnail) as file:
+        small.save(file, format="WEBP", quality=82)
 
 
 def folder_bytes(folder: Path) -> int:

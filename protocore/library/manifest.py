@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from protocore.errors import LibraryError
+from protocore.files import write_atomic
 from protocore.generation.prototype import Prototype
 from protocore.library.entries import SavedRun
 
@@ -99,9 +100,7 @@ class RunManifest:
 
     def write(self, folder: Path) -> None:
         """Put it into `folder`, whole or not at all."""
-        draft = folder / f"{MANIFEST_FILE}.new"
-        draft.write_text(self.to_json(), encoding="utf-8")
-        draft.replace(folder / MANIFEST_FILE)
+        write_atomic(folder / MANIFEST_FILE, self.to_json())
 
     @classmethod
     def read(cls, folder: Path) -> RunManifest:

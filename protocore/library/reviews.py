@@ -28,6 +28,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from protocore.errors import LibraryError, ProtocoreError, ReviewError
+from protocore.files import write_atomic
 from protocore.library import folders
 from protocore.library.database import Database, ReviewEventRow, ReviewRow
 from protocore.library.manifest import now
@@ -198,14 +199,9 @@ class ReviewStore:
     def write_file(self, review_id: str, name: PurePosixPath | str, content: bytes) -> str:
         """Keep a file of a session, whole or not at all; returns its SHA-256."""
         path = self.file(review_id, name)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with folders.explained_disk(self.folder):
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                draft.write_bytes(content)
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, content)
         return hashlib.sha256(content).hexdigest()
 
     def read_file(self, review_id: str, name: PurePosixPath | str, digest: str = "") -> bytes:

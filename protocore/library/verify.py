@@ -36,6 +36,7 @@ from protocore.models.spec import ModelSpec
 from protocore.review.material import item_names
 from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession
+from protocore.text import printable
 
 __all__ = ["Check", "Verification", "verify_bundle"]
 
@@ -65,7 +66,7 @@ class Verification:
         width = max(len(check.name) for check in self.checks)
         lines = [f"{one.status:12}  {one.name:{width}}  {one.detail}" for one in self.checks]
         counts = ", ".join(f"{self.count(status)} {status}" for status in STATUSES)
-        return "\n".join(map(_printable, [*lines, counts]))
+        return "\n".join(map(printable, [*lines, counts]))
 
 
 def verify_bundle(
@@ -196,8 +197,3 @@ def _model(
         wrong = f"{classifier.title} has the weights {classifier.weight_hash}"
         return differs("model", f"{wrong}, the session says {started.weight_hash}"), None
     return ok("model", f"{classifier.title} has the weights {classifier.weight_hash}"), classifier
-
-
-def _printable(text: str) -> str:
-    """Names may come from foreign files: no control sequence reaches the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

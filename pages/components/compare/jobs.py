@@ -10,30 +10,27 @@ import streamlit as st
 from pages.components.common.errors import show_error
 from pages.components.common.resources import engine
 from protocore.errors import JobError
-from protocore.jobs.engine import JobControl, JobView
+from protocore.jobs.engine import ANALYSIS, JobControl
 
 REFRESH = 0.4  # seconds
 Work = Callable[[Callable[[int, int], None]], Any]  # is given progress(done, total)
 
 
-def analysis(kind: str, key: str, title: str, device: str, work: Work) -> Any | None:
+def analysis(
+    kind: str, key: str, title: str, device: str, work: Work, *, queue: str = ANALYSIS
+) -> Any | None:
     """The result of `work` for `key`, which must name everything that changes it.
 
     While it is being made: its progress and None; the page runs again when it is there. Analyses
-    have a queue of their own on each device, so that they do not wait for long generations.
+    have a queue of their own, so that they run between the steps of long generations.
     """
-    job = _find(kind, key)
-    if job is None:
 
-        def perform(control: JobControl) -> Any:
-            return work(_reporter(control))
+    def perform(control: JobControl) -> Any:
+        return work(_reporter(control))
 
-        queue = f"{device} (analysis)"
-        meta = {"key": key}
-        engine().submit(kind=kind, title=title, device=queue, work=perform, meta=meta)
-        job = _find(kind, key)
-    if job is None or job.active:
-        _watch(kind, key, title)
+    job = engine().once(kind=kind, key=key, title=title, device=device, queue=queue, work=perform)
+    if job.active:
+        _watch(job.id, title)
         return None
     if job.status == "done":
         return job.result
@@ -48,25 +45,24 @@ def analysis(kind: str, key: str, title: str, device: str, work: Work) -> Any | 
     return None
 
 
-def _find(kind: str, key: str) -> JobView | None:
-    jobs = (job for job in engine().views() if job.kind == kind and job.meta.get("key") == key)
-    return next(jobs, None)
-
-
 def _reporter(control: JobControl) -> Callable[[int, int], None]:
     def report(done: int, total: int) -> None:
         if control.stopping:
             raise JobError("the analysis was stopped; start it again")
+        control.wait_if_paused()
         control.progress(done, total)
 
     return report
 
 
-def _watch(kind: str, key: str, title: str) -> None:
+def _watch(job_id: str, title: str) -> None:
     @st.fragment(run_every=REFRESH)
     def progress() -> None:
-        job = _find(kind, key)
-        if job is None or not job.active:
+        try:
+            job = engine().view(job_id)
+        except JobError:
+            st.rerun()
+        if not job.active:
             st.rerun()
         ahead = f" · {job.position} ahead" if job.position else ""
         st.progress(job.fraction, text=f"{title} …{ahead}")

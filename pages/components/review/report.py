@@ -10,6 +10,7 @@ from pages.components.compare.jobs import analysis
 from pages.components.review import state as review_state
 from protocore.library.review_bundle import REVIEW_SUFFIX, export_review_to_cache
 from protocore.library.verify import verify_bundle
+from protocore.models.spec import ModelSpec
 from protocore.reports.markup import moment
 from protocore.reports.review.build import report_name, session_report
 from protocore.reports.review.page import log_rows
@@ -99,14 +100,15 @@ def _summary(session: ReviewSession) -> None:
 
 def _verification(session: ReviewSession) -> None:
     """Make everything again and compare, in the background."""
-    models = pool()
+    models, shelf = pool(), library()
+    spec = ModelSpec.from_link(session.started.model_link)
 
     def work(progress):
-        path = export_review_to_cache(library(), session.id)
+        path = export_review_to_cache(shelf, session.id)
         return verify_bundle(path, models.get, lambda done, total, _: progress(done, total))
 
     key = f"{session.id}|{session.version}"
-    found = analysis(VERIFY, key, "Making every prototype again", "cpu", work)
+    found = analysis(VERIFY, key, "Making every prototype again", spec.device, work, queue=VERIFY)
     if found is None:
         return
     text = ", ".join(f"{found.count(status)} {status}" for status in _MARKS)
