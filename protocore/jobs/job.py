@@ -198,7 +198,7 @@ class JobControl:
 
     @property
     def closing(self) -> bool:
-        """Whether it is to end because the app does: what can go on later raises InterruptedWork."""
+        """Whether the app ends: work that can go on later raises InterruptedWork."""
         with self._changed:
             self._check()
             return self._job.closing
