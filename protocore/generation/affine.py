@@ -43,7 +43,11 @@ def draw_matrices(settings: GenerationSettings, generator: torch.Generator) -> T
     Takes exactly 4 numbers per transform from `generator`, whatever the settings, so that the
     sequence goes on unchanged when they are tuned in mid-run.
     """
-    draw = torch.rand(settings.transforms_per_step, 4, generator=generator)
+    return matrices_of(settings, torch.rand(settings.transforms_per_step, 4, generator=generator))
+
+
+def matrices_of(settings: GenerationSettings, draw: Tensor) -> Tensor:
+    """Inverse affine matrices `(T, 2, 3)` of numbers `(T, 4)` drawn from 0..1."""
     smallest, largest = settings.scale
     scale = smallest + (largest - smallest) * draw[:, 0]
     angle = (2 * draw[:, 1] - 1) * math.radians(settings.rotation)

@@ -12,7 +12,7 @@ from protocore.errors import SettingsError
 
 MAX_STEPS = 100_000  # about an hour for the fastest CPU model here; more is a typing error
 FILLS = ("black", "mean", "grey", "white", "edge", "reflect")
-PARAMETRISATIONS = ("pixels", "fourier")
+PARAMETRISATIONS = ("pixels", "fourier", "maco")
 PENALTIES = ("absolute", "squared")
 HF_UNITS = ("absolute", "gradient")
 HF_RISES = ("steps", "class")
@@ -133,6 +133,21 @@ _TABLE = (
         help="Views averaged in each step. More: cleaner and steadier, and slower in proportion.",
     ),
     Field(
+        name="noise", kind=NUMBER, high=1, label="Noise in the views", unit="of white",
+        help="Standard deviation of noise added to every view at the first step; it falls to 0 at "
+        "the last. More: bolder shapes, which other networks see too. Too much hides the class.",
+    ),
+    Field(
+        name="jitter", kind=NUMBER, high=1, label="Brightness and contrast jitter", unit="factor",
+        help="How much the brightness and contrast of each view vary. More: shapes that do not "
+        "depend on the light.",
+    ),
+    Field(
+        name="greyscale", kind=NUMBER, high=1, label="Views without colour", unit="share",
+        help="Share of the views that are shown in shades of grey. More: shape counts besides "
+        "colour.",
+    ),
+    Field(
         name="hf_weight", kind=NUMBER, high=1e6, label="Total variation weight",
         help="Weight of the paper's L_hf at the first step: it smooths the image. More: calmer and "
         "more natural, but the class can fade. The right weight depends on the model and the "
@@ -179,7 +194,14 @@ _TABLE = (
         name="parametrisation", kind=CHOICE, choices=PARAMETRISATIONS, label="Parametrisation",
         fixed=True,
         help="pixels: the paper's. fourier: waves with the colours of photographs (Olah et al., "
-        "2017).",
+        "2017). maco: only the phase of the waves; their strength is that of photographs (Fel et "
+        "al., 2023).",
+    ),
+    Field(
+        name="contrast_limit", kind=NUMBER, high=100, label="Contrast limit", fixed=True,
+        unit="standard deviation before the sigmoid",
+        help="Fourier only: bounds the contrast of the whole image, so that no large areas turn "
+        "black or white. Photographs have about 1.4. 0: no bound.",
     ),
     Field(
         name="precision", kind=CHOICE, choices=PRECISIONS, label="Precision", fixed=True,

@@ -19,12 +19,13 @@ from protocore.errors import (
     is_out_of_memory,
 )
 from protocore.generation import losses
-from protocore.generation.affine import Fill, draw_matrices, transform
+from protocore.generation.affine import Fill, transform
 from protocore.generation.fields import FIXED_WHILE_RUNNING
-from protocore.generation.parametrisation import PARAMETRISATIONS
+from protocore.generation.parametrisation import parametrisation_of
 from protocore.generation.schedule import AdaptiveWeight
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.generation.state import GenerationState
+from protocore.generation.views import draw_views, still_views, vary
 from protocore.models.classifier import Classifier
 from protocore.models.fast.network import FastNetwork
 
@@ -55,10 +56,11 @@ class Snapshot:
 
     def images(self) -> Tensor:
         """The current images `(N, 3, H, W)` in [0, 1], a copy; averaged if the settings say so."""
-        parametrisation = PARAMETRISATIONS[self.settings.parametrisation]
+        parametrisation = parametrisation_of(self.settings)
         return parametrisation.images(self.state.average).clone()
 
 
+Views = tuple[Tensor, Tensor]  # matrices (N, T, 2, 3) and variations (N, T, 6), see views
 Generation = Generator[Snapshot, GenerationSettings | None, None]
 
 
@@ -146,7 +148,7 @@ class _Problem:
 
     def __init__(self, classifier: Classifier, targets, settings: GenerationSettings) -> None:
         self.network = FastNetwork(classifier, settings.precision)
-        self._parametrisation = PARAMETRISATIONS[settings.parametrisation]
+        self._parametrisation = parametrisation_of(settings)
         self._device = classifier.device
         self._mean = classifier.mean
         self._weights = losses.target_weights(targets, classifier.num_classes).to(self._device)
@@ -158,10 +160,12 @@ class _Problem:
 
     def step(self, state: GenerationState, settings: GenerationSettings, *, baseline: bool) -> dict:
         """Advance `state` by one step; returns the measured values of a Snapshot."""
-        drawn = [_matrices(settings, generator, baseline) for generator in state.generators]
-        matrices = torch.stack(drawn).to(self._device)  # (N, T, 2, 3)
-        gradient, measured = self._with_room(
-            lambda: self._gradient(state, settings, matrices, baseline=baseline)
+        drawn = [
+            _drawn(settings, generator, state.step, baseline) for generator in state.generators
+        ]
+        views = tuple(torch.stack(parts).to(self._device) for parts in zip(*drawn, strict=True))
+        gradient, where, measured = self._with_room(
+            lambda: self._gradient(state, settings, views, baseline=baseline)
         )
         # The sum is finite only if every part is; the activations of oneDNN turn NaN into 0, so
         # that one in the image is not seen in the logits.
@@ -171,6 +175,8 @@ class _Problem:
         _adam_(state, gradient, settings.learning_rate)
         self._parametrisation.constrain_(state.parameters)
         _average_(state, 0 if baseline else settings.averaging)
+        if not baseline:
+            state.where.add_(where)
         if not baseline and AdaptiveWeight(settings).looks(state.step):
             self._adapt_weight_(state, settings)
         return measured
@@ -190,25 +196,29 @@ class _Problem:
         state.first_moment.mul_(memory.view(shape))
         state.second_moment.mul_(memory.view(shape) ** 2)
 
-    def _gradient(self, state, settings, matrices: Tensor, *, baseline: bool):
-        """Gradient of the summed losses in the parameters, and what was measured on the way."""
+    def _gradient(self, state, settings, views: Views, *, baseline: bool):
+        """Gradient of the summed losses in the parameters; the class's |gradient| `(N, H, W)` in
+        the pixels; and what was measured on the way.
+        """
         parameters = state.parameters.detach().requires_grad_(True)
         images = self._parametrisation.images(parameters)
         hf_loss = losses.high_frequency(images, settings.hf_penalty, settings.hf_colour)
-        objective, probability, image_gradient = self._views(images, matrices, settings, baseline)
+        objective, probability, image_gradient = self._views(images, views, settings, baseline)
         weight = AdaptiveWeight(settings).at(state.step, state.hf_share) * (not baseline)
         if settings.hf_unit == "gradient":
             weight = weight / 100 * losses.gradient_size(image_gradient)
         total = (images * image_gradient).sum() + (weight * hf_loss).sum()
         (gradient,) = torch.autograd.grad(total, parameters)
         measured = {"logit": objective, "probability": probability, "hf_loss": hf_loss}
-        return gradient, {name: value.detach().cpu() for name, value in measured.items()}
+        where = image_gradient.abs().mean(dim=1)
+        return gradient, where, {name: value.detach().cpu() for name, value in measured.items()}
 
-    def _views(self, images: Tensor, matrices: Tensor, settings, baseline: bool):
+    def _views(self, images: Tensor, drawn: Views, settings, baseline: bool):
         """Mean objective and probability `(N,)` over the views, and the loss's image gradient.
 
         The views pass through the network a few at a time; their gradients add up in the images.
         """
+        matrices, variations = drawn
         count, transforms = matrices.shape[:2]
         fill = Fill.of(settings.fill, self._mean, self._device)
         images = images.detach()
@@ -219,7 +229,7 @@ class _Problem:
             rows = (views // transforms).to(self._device)  # whose view it is
             source = images[rows].requires_grad_(True)
             moved = transform(source, matrices.flatten(0, 1)[views], fill)
-            logits = self.network(moved)
+            logits = self.network(vary(moved, variations.flatten(0, 1)[views]))
             score = losses.class_objective(logits, self._weights[rows])
             loss = losses.probability_variance(logits) if baseline else -score
             (of_views,) = torch.autograd.grad(loss.sum() / transforms, source)
@@ -256,12 +266,12 @@ def _passes(targets: int, transforms: int, most: int, *, mixed: bool) -> list[Te
     return [part for group in groups for part in group.split(most)]
 
 
-def _matrices(settings: GenerationSettings, generator: torch.Generator, baseline: bool) -> Tensor:
-    """The transforms `(T, 2, 3)` of one step; stage 1 balances the image itself, untransformed.
+def _drawn(settings: GenerationSettings, generator: torch.Generator, step: int, baseline: bool):
+    """The views of one step of one target; stage 1 balances the image itself, untransformed.
 
     Under the paper's wide transforms L_pv stays far from 0: no image is balanced in every pose.
     """
-    return torch.eye(2, 3)[None] if baseline else draw_matrices(settings, generator)
+    return still_views() if baseline else draw_views(settings, generator, step)
 
 
 def _adam_(state: GenerationState, gradient: Tensor, learning_rate: float) -> None:
@@ -298,7 +308,7 @@ def _check_targets(classifier: Classifier, targets: tuple[Target, ...]) -> None:
 def _check_state(state: GenerationState, targets, settings: GenerationSettings, size: int) -> None:
     if state.targets != targets:
         raise SettingsError("the saved state belongs to other classes or seeds")
-    expected = PARAMETRISATIONS[settings.parametrisation].start(size, torch.Generator()).shape
+    expected = parametrisation_of(settings).start(size, torch.Generator()).shape
     if state.parameters.shape[1:] != expected:
         raise SettingsError(
             "the saved state belongs to another image size or parametrisation than "

@@ -1,16 +1,23 @@
-"""What the optimiser changes: the pixels themselves, or a decorrelated Fourier spectrum."""
+"""What the optimiser changes: the pixels themselves, a Fourier spectrum, or its phase alone."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from protocore.generation.settings import GenerationSettings
+
 # Square root of the covariance of ImageNet's colours, scaled to norm 1 (Olah et al., 2017, as
 # published with Lucid): columns are the directions in which natural colours vary.
 _COLOUR_BASIS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 _SPECTRUM_SD = 0.01  # of the start spectrum (Lucid)
+_PHOTO_CONTRAST = 1.4  # standard deviation of photographs before the sigmoid (80 of ImageNet's)
+# Strength at one cycle and steepness of photographs' spectra per decorrelated colour (the same).
+_MAGNITUDES = ((145.0, 1.31), (85.0, 1.25), (87.0, 1.17))
 _SPECTRUM_GAIN = 0.25  # of the image before the sigmoid (Lucid divides by 4)
 
 
@@ -40,8 +47,15 @@ class Pixels:
         parameters.clamp_(0, 1)
 
 
+@dataclass(frozen=True)
 class Fourier:
-    """Olah et al.'s: a Fourier spectrum scaled by 1/frequency, decorrelated colours, sigmoid."""
+    """Olah et al.'s: a Fourier spectrum scaled by 1/frequency, decorrelated colours, sigmoid.
+
+    `contrast_limit` bounds the standard deviation of the image before the sigmoid: nothing else
+    bounds the lowest frequencies, which else turn large areas black or white. 0: no bound.
+    """
+
+    contrast_limit: float = 0.0
 
     def start(self, size: int, generator: torch.Generator) -> Tensor:
         return _SPECTRUM_SD * torch.randn(3, size, size // 2 + 1, 2, generator=generator)
@@ -50,13 +64,60 @@ class Fourier:
         size = parameters.shape[2]
         spectrum = torch.view_as_complex(parameters) * _inverse_frequencies(size, parameters.device)
         waves = torch.fft.irfft2(spectrum, s=(size, size), norm="ortho") * _SPECTRUM_GAIN
-        return torch.sigmoid(torch.einsum("cd,ndhw->nchw", _colour_basis(waves.device), waves))
+        return torch.sigmoid(_bounded(_coloured(waves), self.contrast_limit))
 
     def constrain_(self, parameters: Tensor) -> None:
         """Nothing: the sigmoid bounds the image."""
 
 
-PARAMETRISATIONS: dict[str, Parametrisation] = {"pixels": Pixels(), "fourier": Fourier()}
+class Maco:
+    """Fel et al.'s: the phase is optimised, the magnitude is that of photographs.
+
+    Published with the mean spectrum of ImageNet; here a power law per decorrelated colour stands
+    for it, fitted to photographs (_MAGNITUDES).
+    """
+
+    def start(self, size: int, generator: torch.Generator) -> Tensor:
+        return math.pi * torch.randn(3, size, size // 2 + 1, generator=generator)
+
+    def images(self, parameters: Tensor) -> Tensor:
+        size, device = parameters.shape[2], parameters.device
+        share, slope = torch.tensor(_MAGNITUDES, device=device).T[:, :, None, None]
+        magnitude = share * (_inverse_frequencies(size, device) / size) ** slope
+        magnitude[:, 0, 0] = 0  # the mean is grey
+        spectrum = torch.polar(magnitude.expand_as(parameters).contiguous(), parameters)
+        waves = _coloured(torch.fft.irfft2(spectrum, s=(size, size), norm="ortho"))
+        spread = waves.std(dim=(1, 2, 3), keepdim=True)
+        return torch.sigmoid(waves / spread * _PHOTO_CONTRAST)
+
+    def constrain_(self, parameters: Tensor) -> None:
+        """Nothing: a phase has no bounds."""
+
+
+PARAMETRISATIONS: dict[str, Parametrisation] = {
+    "pixels": Pixels(),
+    "fourier": Fourier(),
+    "maco": Maco(),
+}
+
+
+def parametrisation_of(settings: GenerationSettings) -> Parametrisation:
+    """The one that the settings ask for."""
+    if settings.parametrisation == "fourier":
+        return Fourier(settings.contrast_limit)
+    return PARAMETRISATIONS[settings.parametrisation]
+
+
+def _coloured(waves: Tensor) -> Tensor:
+    """From decorrelated to red, green and blue: `(N, 3, H, W)`."""
+    return torch.einsum("cd,ndhw->nchw", _colour_basis(waves.device), waves)
+
+
+def _bounded(images: Tensor, limit: float) -> Tensor:
+    if not limit:
+        return images
+    spread = images.std(dim=(1, 2, 3), keepdim=True)
+    return images * (limit / spread.clamp(min=1e-6)).clamp(max=1.0)
 
 
 def _inverse_frequencies(size: int, device: torch.device) -> Tensor:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import io
 import json
 import platform
 import re
 import secrets
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ from PIL import Image, UnidentifiedImageError
 
 from protocore.errors import ImageError, LibraryError, SettingsError
 from protocore.generation.settings import GenerationSettings, Target
+from protocore.generation.where import decode_map
 
 RECORD_VERSION = 1
+FOUND_FROM = 0.5  # probability from which on a class counts as found in its prototype
 _LONGEST_PART = 60  # characters of a part of a file name; file systems allow 255 bytes in all
 
 
@@ -28,6 +31,18 @@ class SettingsChange:
 
     step: int
     settings: GenerationSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class WitnessReading:
+    """What another network makes of a prototype; see protocore/similarity/witness.py."""
+
+    model: str
+    weights: str
+    weight_hash: str  # SHA-256
+    rank: int  # of the class, 0: likeliest
+    probability: float  # of the class, 0..1
+    log_probability: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +68,21 @@ class PrototypeRecord:
     precision: str  # of the network while generating: "float32" or "bfloat16"
     created: str  # ISO 8601, UTC
     versions: dict[str, str]  # of Python and the packages that decide the result
+    where: str = ""  # where in the image the network looked, see protocore/generation/where.py
+    witnesses: tuple[WitnessReading, ...] = ()  # other networks that were shown the image
+
+    @property
+    def finding(self) -> str:
+        """In words that the class was not found in the image, else ""."""
+        if self.target.weights[0][1] < 0 or self.probability >= FOUND_FROM:
+            return ""
+        likeliest = (
+            f"; the likeliest is {self.top[0][1]} ({self.top[0][2]:.0%})" if self.top else ""
+        )
+        return (
+            f"the class was not found: {self.model} gives {self.class_name} a probability of "
+            f"{self.probability:.2g} in this image{likeliest}"
+        )
 
     @property
     def seed(self) -> int:
@@ -83,13 +113,15 @@ class PrototypeRecord:
             **content,
             "seed": self.seed,
             "settings": self.settings.to_dict(),
+            "finding": self.finding,
         }
 
     @classmethod
     def from_dict(cls, content: dict) -> PrototypeRecord:
         """The inverse of `to_dict`; raises LibraryError when something is missing or wrong."""
         try:
-            values = {field.name: content[field.name] for field in fields(cls)}
+            names = [f.name for f in fields(cls) if f.default is MISSING or f.name in content]
+            values = {name: content[name] for name in names}
             target = content["target"]
             values["target"] = Target(
                 weights=tuple((int(index), float(weight)) for index, weight in target["weights"]),
@@ -101,6 +133,9 @@ class PrototypeRecord:
                     settings=GenerationSettings.from_dict(change["settings"]),
                 )
                 for change in content["history"]
+            )
+            values["witnesses"] = tuple(
+                WitnessReading(**reading) for reading in content.get("witnesses", ())
             )
             values["top"] = tuple((int(i), str(n), float(p)) for i, n, p in content["top"])
         except (KeyError, TypeError, ValueError) as error:
@@ -129,6 +164,17 @@ class Prototype:
             parts += [f"{index}x{weight:g}" for index, weight in record.target.weights[:8]]
         parts.append(f"seed{record.seed}")
         return "_".join(slug(part)[:_LONGEST_PART] for part in parts)
+
+    @property
+    def where(self) -> np.ndarray | None:
+        """Where the network looked, float32 `(H, W)` in 0..1; None where a run did not keep it."""
+        return decode_map(self.record.where, self.image.shape[:2])
+
+    def _repr_png_(self) -> bytes:
+        """How notebooks show it."""
+        buffer = io.BytesIO()
+        Image.fromarray(self.image).save(buffer, "PNG")
+        return buffer.getvalue()
 
     def save(self, folder: str | Path, stem: str | None = None) -> Path:
         """Write `<stem>.png` and then `<stem>.json` into `folder`; returns the path of the PNG.

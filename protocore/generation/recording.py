@@ -20,6 +20,7 @@ from protocore.generation.prototype import (
     library_versions,
 )
 from protocore.generation.settings import GenerationSettings, Target, prototype_key
+from protocore.generation.where import encode_map
 from protocore.models.classifier import Classifier
 
 FRAMES_PER_RUN = 64  # at most, and the first; for the frame slider and the animation
@@ -87,11 +88,15 @@ class Recording:
         images = to_uint8(self.last.images())
         logits = image_logits(self.classifier, images)
         return tuple(
-            Prototype(image=image, record=self._record(target, row, seconds))
-            for target, image, row in zip(self.targets, images, logits, strict=True)
+            Prototype(image=image, record=self._record(target, row, where, seconds))
+            for target, image, row, where in zip(
+                self.targets, images, logits, self.last.state.where, strict=True
+            )
         )
 
-    def _record(self, target: Target, logits: Tensor, seconds: float) -> PrototypeRecord:
+    def _record(
+        self, target: Target, logits: Tensor, where: Tensor, seconds: float
+    ) -> PrototypeRecord:
         classifier, snapshot = self.classifier, self.last
         probabilities = torch.softmax(logits, dim=0)
         return PrototypeRecord(
@@ -114,6 +119,7 @@ class Recording:
             precision=snapshot.precision,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=library_versions(),
+            where=encode_map(where),
         )
 
 

@@ -91,6 +91,11 @@ class GenerationSettings:
     translation: tuple[float, float] = (0.5, 0.5)  # share of width and height (Table 3)
     fill: str = "black"  # what lies outside the moved image; not in the paper
     transforms_per_step: int = 1  # averaged in each step; 1 in the paper
+    noise: float = (
+        0.0  # sd of noise in every view at the first step, falling to 0; not in the paper
+    )
+    jitter: float = 0.0  # how much brightness and contrast of the views vary; not in the paper
+    greyscale: float = 0.0  # share of the views without colour; not in the paper
     hf_weight: float = 1000.0  # of the high-frequency loss, at the first step; not in the paper
     hf_weight_end: float | None = None  # at the last step, reached geometrically; None: constant
     hf_rise: str = "steps"  # to the end weight; "class": as fast as the class bears it, see loop
@@ -100,7 +105,8 @@ class GenerationSettings:
     averaging: int = 0  # steps; the prototype is an average of about the last so many iterates
     probability_floor: float = 0.0  # below it the rise of hf_weight is held back; 0: never
     image_size: int | None = None  # pixels; None: the model's input size
-    parametrisation: str = "pixels"  # "fourier": decorrelated Fourier basis (Olah et al., 2017)
+    parametrisation: str = "pixels"  # "fourier" (Olah et al., 2017), "maco"
+    contrast_limit: float = 0.0  # of Fourier images before the sigmoid; 0: none
     precision: str = "auto"  # of the network; "auto": bfloat16 where it pays
 
     def __post_init__(self) -> None:
@@ -130,6 +136,10 @@ class GenerationSettings:
             return self.hf_weight_end
         progress = min(step / max(self.steps - 1, 1), 1.0)
         return self.hf_weight * (self.hf_weight_end / self.hf_weight) ** progress
+
+    def noise_at(self, step: int) -> float:
+        """Standard deviation of the noise in the views of `step`, counted from 0."""
+        return self.noise * max(0.0, 1 - step / self.steps)
 
     def replace(self, **changes: object) -> GenerationSettings:
         """A copy with some values changed, validated again."""

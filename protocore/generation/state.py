@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from protocore.errors import LibraryError
-from protocore.generation.parametrisation import PARAMETRISATIONS
+from protocore.generation.parametrisation import parametrisation_of
 from protocore.generation.schedule import AdaptiveWeight
 from protocore.generation.settings import GenerationSettings, Target
 
@@ -23,6 +23,7 @@ _TENSORS = (
     "second_moment",
     "average",
     "hf_share",
+    "where",
     "random_states",
 )
 
@@ -37,6 +38,7 @@ class GenerationState:
     second_moment: Tensor  # Adam's v, shape of parameters
     average: Tensor  # average of the iterates, shape of parameters
     hf_share: Tensor  # (N,) of the high-frequency weight that holds, 0..1; see schedule
+    where: Tensor  # (N, H, W) sum over stage 2 of the class's |gradient|, mean over channels
     generators: list[torch.Generator]  # one per target, draws its transforms
     updates: int = 0  # since the moments were last cleared
     baseline_step: int = 0  # steps of stage 1 taken
@@ -51,7 +53,7 @@ class GenerationState:
         device: torch.device,
     ) -> GenerationState:
         """The start images of the targets, `size` pixels wide; each depends on its seed alone."""
-        parametrisation = PARAMETRISATIONS[settings.parametrisation]
+        parametrisation = parametrisation_of(settings)
         seeded = [torch.Generator().manual_seed(target.seed) for target in targets]
         rows = [parametrisation.start(size, generator) for generator in seeded]
         parameters = torch.stack(rows).to(device)
@@ -63,6 +65,7 @@ class GenerationState:
             second_moment=torch.zeros_like(parameters),
             average=parameters.clone(),
             hf_share=torch.full((len(targets),), share, device=device),
+            where=torch.zeros(len(targets), size, size, device=device),
             # An own sequence for the transforms, so that it does not depend on the image size.
             generators=[torch.Generator().manual_seed(t.seed ^ _TRANSFORMS) for t in targets],
         )

@@ -287,10 +287,13 @@ def extend(settings: GenerationSettings, step: int, more: int) -> GenerationSett
         raise SettingsError(f"the number of steps to go on for must be >= 1, got {more}")
     if step + more == settings.steps:
         return settings
+    # What falls or rises with the steps goes on from where it had arrived.
+    noise = min(settings.noise_at(step) * (step + more) / more, 1.0)
+    longer = settings.replace(steps=step + more, noise=noise)
     if settings.hf_rise == "class":  # the state knows how far each has come
-        return settings.replace(steps=step + more)
+        return longer
     weight = settings.hf_weight_at(max(step - 1, 0))
-    return settings.replace(steps=step + more, hf_weight=weight, hf_weight_end=None)
+    return longer.replace(hf_weight=weight, hf_weight_end=None)
 
 
 def thin(curve: Mapping[str, list[float]]) -> dict[str, list[float]]:

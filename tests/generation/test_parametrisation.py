@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from protocore.generation.parametrisation import PARAMETRISATIONS
+from protocore.generation.parametrisation import PARAMETRISATIONS, Fourier, parametrisation_of
+from protocore.generation.settings import GenerationSettings
 
-PIXELS, FOURIER = PARAMETRISATIONS["pixels"], PARAMETRISATIONS["fourier"]
+PIXELS, FOURIER, MACO = (PARAMETRISATIONS[name] for name in ("pixels", "fourier", "maco"))
 
 
 def seeded(seed=0):
@@ -68,7 +69,7 @@ def test_fourier_images_start_nearly_grey_and_are_bounded():
     assert torch.equal(before, start)
 
 
-@pytest.mark.parametrize("kind", [PIXELS, FOURIER])
+@pytest.mark.parametrize("kind", [PIXELS, FOURIER, MACO])
 def test_start_images_depend_on_the_seed_alone(kind):
     assert torch.equal(kind.start(16, seeded(1)), kind.start(16, seeded(1)))
     assert not torch.equal(kind.start(16, seeded(1)), kind.start(16, seeded(2)))
@@ -79,3 +80,41 @@ def test_fourier_gradients_reach_every_frequency():
     weights = torch.rand(1, 3, 8, 8, generator=seeded(1))
     (gradient,) = torch.autograd.grad((FOURIER.images(parameters) * weights).sum(), parameters)
     assert (gradient.abs().sum(dim=-1) > 0).all()
+
+
+def logits_of(images):
+    return torch.logit(images.double())
+
+
+def test_the_contrast_limit_bounds_the_image_before_the_sigmoid():
+    strong = torch.stack([FOURIER.start(32, seeded(s)) * scale for s, scale in ((0, 1), (1, 300))])
+    free, bounded = FOURIER.images(strong), Fourier(contrast_limit=1.2).images(strong)
+    torch.testing.assert_close(free[0], bounded[0])  # weak contrast is left as it is
+    assert logits_of(free)[1].std() > 2
+    assert logits_of(bounded)[1].std().item() == pytest.approx(1.2, abs=1e-3)
+    ratio = logits_of(bounded)[1] / logits_of(free)[1]
+    assert ratio.std() < 1e-3  # the same picture, with less contrast
+
+
+def test_the_settings_choose_the_parametrisation():
+    settings = GenerationSettings(parametrisation="fourier", contrast_limit=0.7)
+    assert parametrisation_of(settings) == Fourier(contrast_limit=0.7)
+    assert parametrisation_of(GenerationSettings()) is PIXELS
+    assert parametrisation_of(settings.replace(parametrisation="maco")) is MACO
+
+
+def test_maco_changes_the_phase_and_never_the_magnitude():
+    start = MACO.start(32, seeded())[None]
+    moved = start + 0.5 * torch.randn(start.shape, generator=seeded(9))
+    spectra = []
+    for parameters in (start, moved):
+        images = MACO.images(parameters)
+        assert images.shape == (1, 3, 32, 32)
+        logits = logits_of(images)
+        assert logits.std().item() == pytest.approx(1.4, abs=1e-3)
+        assert logits.mean().abs() < 1e-5
+        spectra.append(torch.fft.rfft2(logits, norm="ortho")[..., 1:16])
+    # Each colour mixes three decorrelated waves of other phases, so compare their mean strength.
+    strengths = [spectrum.abs().square().sum(dim=(1, 2)).sqrt().flatten() for spectrum in spectra]
+    assert (strengths[0] / strengths[1]).std() < 0.1
+    assert strengths[0][0] > 4 * strengths[0][8]  # as in photographs: low frequencies are strong

@@ -9,7 +9,7 @@ from protocore.generation.settings import GenerationSettings
 
 def test_the_presets_of_the_issue_exist():
     names = [preset.name for preset in PRESETS]
-    assert {"paper", "none", "mild", "natural", "fourier"} <= set(names)
+    assert {"paper", "none", "mild", "natural", "fourier", "maco"} <= set(names)
     assert len(set(names)) == len(names)
     assert len({preset.settings for preset in PRESETS}) == len(PRESETS)
     assert all(preset.title and preset.summary and preset.tuned_on for preset in PRESETS)

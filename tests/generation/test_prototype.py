@@ -1,6 +1,7 @@
 """Prototypes survive their files; a save that fails changes nothing."""
 
 import errno
+import io
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from protocore.generation.prototype import (
     Prototype,
     PrototypeRecord,
     SettingsChange,
+    WitnessReading,
     make_folder,
     slug,
 )
@@ -222,3 +224,32 @@ def test_files_that_are_no_prototype(tmp_path):
     path.with_suffix(".json").write_text("{")
     with pytest.raises(LibraryError, match=r"\.json cannot be read as a prototype: Expecting"):
         Prototype.load(path)
+
+
+def test_a_class_that_was_not_found_is_said_in_words():
+    found = record(probability=0.5)
+    assert found.finding == "" and found.to_dict()["finding"] == ""
+    lost = record(probability=0.12)
+    assert "not found" in lost.finding and "0.12" in lost.finding
+    assert lost.class_name in lost.finding and lost.top[0][1] in lost.finding
+    assert lost.to_dict()["finding"] == lost.finding
+    antitype = record(Target.antitype(1), probability=0.12)
+    assert antitype.finding == ""  # which is to show the opposite
+
+
+def test_readings_of_witnesses_survive_json_and_older_records_have_none():
+    reading = WitnessReading(
+        model="other", weights="v1", weight_hash="ab", rank=3, probability=0.1, log_probability=-2.3
+    )
+    seen = record(witnesses=(reading,), where="")
+    content = json.loads(json.dumps(seen.to_dict()))
+    assert PrototypeRecord.from_dict(content) == seen
+    del content["witnesses"], content["where"]
+    assert PrototypeRecord.from_dict(content) == record()
+
+
+def test_notebooks_show_the_image():
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    content = Prototype(image=image, record=record())._repr_png_()
+    with Image.open(io.BytesIO(content)) as shown:
+        assert (np.asarray(shown) == image).all()

@@ -48,9 +48,13 @@ WRONG = [
     ({"hf_colour": -1}, ("colour", ">= 0", "got -1")),
     ({"averaging": -1}, ("averaging (steps)", ">= 0", "got -1")),
     ({"probability_floor": 1.5}, ("probability floor", "<= 1", "got 1.5")),
+    ({"noise": 1.5}, ("noise in the views", "<= 1", "got 1.5")),
+    ({"jitter": -0.1}, ("jitter", ">= 0", "got -0.1")),
+    ({"greyscale": math.inf}, ("without colour", "0 to 1", "got inf")),
+    ({"contrast_limit": -1}, ("contrast limit", ">= 0", "got -1")),
     ({"image_size": 8}, ("image size (pixels)", ">= 16", "got 8")),
     ({"image_size": 224.0}, ("whole number from 16 to 2048", "got 224.0")),
-    ({"parametrisation": "dct"}, ("pixels, fourier", "got 'dct'")),
+    ({"parametrisation": "dct"}, ("pixels, fourier, maco", "got 'dct'")),
     ({"precision": "float16"}, ("auto, float32, bfloat16", "got 'float16'")),
 ]
 
@@ -111,6 +115,13 @@ def test_a_weight_that_does_not_change(settings):
 
 def test_a_weight_of_zero_stays_zero():
     assert PAPER.replace(hf_weight=0, hf_weight_end=0).hf_weight_at(3) == 0
+
+
+def test_the_noise_falls_evenly_to_nothing():
+    settings = PAPER.replace(steps=4, noise=0.2)
+    assert [settings.noise_at(step) for step in range(6)] == pytest.approx(
+        [0.2, 0.15, 0.1, 0.05, 0, 0]
+    )
 
 
 def test_settings_survive_json():
@@ -195,7 +206,8 @@ def test_a_key_differs_with_everything_that_changes_the_image():
         "hf_colour": 3.0, "hf_unit": "gradient",
         "hf_rise": "class",
         "probability_floor": 0.5, "image_size": 99, "parametrisation": "fourier",
-        "precision": "float32",
+        "precision": "float32", "noise": 0.1, "jitter": 0.1, "greyscale": 0.1,
+        "contrast_limit": 1.0,
     }  # fmt: skip
     assert set(changed) == {field.name for field in dataclasses.fields(GenerationSettings)}
     requests += [("id", Target.of(1), PAPER.replace(**{k: v})) for k, v in changed.items()]

@@ -252,6 +252,11 @@ def test_extended_settings_by_hand():
     assert extend(rising, 5, 1).hf_weight == 16.0
     with_class = rising.replace(hf_rise="class")  # how far it has risen is in the state
     assert extend(with_class, 3, 5) == with_class.replace(steps=8)
+    noisy = with_class.replace(noise=0.2)  # falls on from where it had arrived, and to 0
+    longer = extend(noisy, 3, 5)
+    assert longer.noise_at(3) == pytest.approx(noisy.noise_at(3)) == pytest.approx(0.08)
+    assert longer.noise_at(7) == pytest.approx(0.08 / 5)
+    assert extend(noisy, 5, 4).noise == 0
     with pytest.raises(SettingsError) as caught:
         extend(rising, 5, 0)
     assert str(caught.value) == "the number of steps to go on for must be >= 1, got 0"
