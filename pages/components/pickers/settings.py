@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from protocore.generation.fields import (
+    FIELDS,
     FILLS,
     HF_RISES,
     HF_UNITS,
@@ -18,6 +19,7 @@ from protocore.generation.settings import GenerationSettings
 # 0 is "off"; the useful range depends on model and image size, hence five decades.
 HF_WEIGHTS = (0.0, *(m * 10.0**e for e in range(5) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)), 100000.0)
 IMAGE_SIZES = (None, 96, 112, 128, 160, 192, 224, 256, 299, 320, 384, 448, 512)
+_NUMBERS = {"noise": 0.01, "jitter": 0.05, "greyscale": 0.05, "contrast_limit": 0.1}  # and steps
 KEEP = {"persist_state": "session"}
 
 
@@ -44,6 +46,7 @@ def apply_settings(settings: GenerationSettings) -> None:
         "image_size": settings.image_size if settings.image_size in IMAGE_SIZES else None,
         "parametrisation": settings.parametrisation,
         "precision": settings.precision,
+        **{name: getattr(settings, name) for name in _NUMBERS},
     }
     for key, value in values.items():
         st.session_state[key] = value
@@ -210,9 +213,19 @@ def _advanced_controls(running: bool) -> dict:
         "learning_rate": rate,
         "averaging": int(averaging),
         "fill": fill,
+        **{name: _number(name, **KEEP) for name in ("noise", "jitter", "greyscale")},
         **_smoothing_controls(),
         **_fixed_controls({"disabled": running, **KEEP}),
     }
+
+
+def _number(name: str, **state) -> float:
+    """A number of the table of settings, by its label, range and help."""
+    field = FIELDS[name]
+    return st.number_input(
+        f"{field.label} :gray[· paper 0]", float(field.low), float(field.high), step=_NUMBERS[name], key=name,
+        help=field.help, **state,
+    )  # fmt: skip
 
 
 def _smoothing_controls() -> dict:
@@ -302,7 +315,9 @@ def _fixed_controls(fixed: dict) -> dict:
         help="Of the network's arithmetic; bfloat16 is faster on some models.",
         **fixed,
     )
+    limit = _number("contrast_limit", **fixed)
     return {
+        "contrast_limit": limit,
         "baseline_steps": int(baseline),
         "image_size": size,
         "parametrisation": parametrisation,
