@@ -223,9 +223,14 @@ def _number(name: str, **state) -> float:
     """A number of the table of settings, by its label, range and help."""
     field = FIELDS[name]
     return st.number_input(
-        f"{field.label} :gray[· paper 0]", float(field.low), float(field.high), step=_NUMBERS[name], key=name,
-        help=field.help, **state,
-    )  # fmt: skip
+        f"{field.label} :gray[· paper 0]",
+        float(field.low),
+        float(field.high),
+        step=_NUMBERS[name],
+        key=name,
+        help=field.help,
+        **state,
+    )
 
 
 def _smoothing_controls() -> dict:
