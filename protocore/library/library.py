@@ -35,6 +35,7 @@ from protocore.library.manifest import (
     new_manifest,
     now,
 )
+from protocore.library.review_drafts import Drafts
 from protocore.library.reviews import ReviewStore
 from protocore.library.rows import manifest_of, prototype_info, read_rows, run_info
 
@@ -66,6 +67,7 @@ class Library:
         lost = self._file is not None and not self._file.exists()
         self._database = Database(url)
         self.reviews = ReviewStore(self._database, self.folder / "reviews")
+        self.drafts = Drafts(self.reviews)
         if lost:
             self.rebuild()
             self.reviews.rebuild()

@@ -14,7 +14,6 @@ from protocore.cohorts.cohort import attribute_text
 from protocore.cohorts.plan import DEFAULT_SMALLEST, DIRECTIONS, MEASURES, TestPlan
 from protocore.demo.biases import KNOWN_CLAIMS, KnownClaim, claim_by_key
 from protocore.errors import ReviewError
-from protocore.library.review_drafts import drop_draft, load_draft, save_draft
 from protocore.models.classifier import Classifier
 from protocore.review.events import Claimed, ObservationLink
 from protocore.review.session import Claim, ReviewSession
@@ -135,7 +134,7 @@ def _defaults(session: ReviewSession, key: str, claim: Claim | None) -> None:
         "why": said.why if said else "",
         "known": said.known if said and said.known in {one.key for one in KNOWN_CLAIMS} else None,
     }
-    draft = load_draft(library().reviews, session.id, review_state.me(), f"claim {key}")
+    draft = library().drafts.load(session.id, review_state.me(), f"claim {key}")
     if draft.get("version") == version:
         values |= _values(draft)
     state[f"claim_older_{key}"] = draft if draft.get("version") not in (None, version) else None
@@ -178,7 +177,7 @@ def _draft(session: ReviewSession, key: str) -> None:
     state = st.session_state
     values = {name: state.get(f"claim_{name}_{key}") for name in ("version", *FIELDS)}
     review_state.attempt(
-        save_draft, library().reviews, session.id, review_state.me(), f"claim {key}", values
+        library().drafts.save, session.id, review_state.me(), f"claim {key}", values
     )
 
 
@@ -288,7 +287,7 @@ def _save(session: ReviewSession, key: str, claim: Claim | None) -> None:
             raise ReviewError("nothing was changed: the claim stays as it is")
         if not review_state.act(session.id, said):
             return
-        drop_draft(library().reviews, session.id, review_state.me(), f"claim {key}")
+        library().drafts.clear(session.id, review_state.me(), f"claim {key}")
         state.pop(f"claim_version_{key}", None)  # the form begins anew
 
     review_state.attempt(work)
