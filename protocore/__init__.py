@@ -1,26 +1,24 @@
-"""Protocore: find out what an image classifier has learned."""
+"""Protocore: find out what an image classifier has learned.
 
-import os
+Names are imported at their first use, so that the package itself is light.
+"""
 
-# Read once, when torch is loaded. Threads that spin for long while they wait starve each other as
-# soon as a page or a second job runs beside a generation; threads that do not spin at all make a
-# step of MobileNetV2 on 2 cores take 64 ms instead of 34. So they spin for a fraction of a
-# millisecond and then sleep.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "100000")
+import importlib
+from typing import TYPE_CHECKING
 
-from protocore.errors import ProtocoreError
-from protocore.generation import (
-    GenerationSettings,
-    Prototype,
-    Target,
-    TrainingPrototypes,
-    find_preset,
-    generate,
-    generate_prototype,
-    generate_prototypes,
-)
-from protocore.models import Classifier
+if TYPE_CHECKING:
+    from protocore.errors import ProtocoreError
+    from protocore.generation import (
+        GenerationSettings,
+        Prototype,
+        Target,
+        TrainingPrototypes,
+        find_preset,
+        generate,
+        generate_prototype,
+        generate_prototypes,
+    )
+    from protocore.models import Classifier
 
 __all__ = [
     "Classifier",
@@ -35,3 +33,16 @@ __all__ = [
     "generate_prototypes",
 ]
 __version__ = "0.1.0"
+_ELSEWHERE = {"Classifier": "protocore.models", "ProtocoreError": "protocore.errors"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'protocore' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_ELSEWHERE.get(name, "protocore.generation")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -7,11 +7,12 @@ import importlib.metadata
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from protocore.cli.generate import split_list
-from protocore.cli.models import add_model_options, classifier_from_args
+from protocore.cli.model_options import add_model_options, classifier_from_args
+from protocore.cli.progress import ProgressLine
+from protocore.cli.settings_options import split_list
 from protocore.cohorts.cohort import (
     MAX_IMAGES,
     Cohort,
@@ -22,13 +23,14 @@ from protocore.cohorts.cohort import (
     printable,
 )
 from protocore.cohorts.plan import DIRECTIONS, MEASURES, TestPlan
+from protocore.cohorts.prediction import predict
+from protocore.cohorts.recipes import FILES, claim_recipe
 from protocore.demo.biases import KNOWN_CLAIMS, KnownClaim, claim_by_key
 from protocore.errors import ReviewError
 from protocore.generation.prototype import library_versions
 from protocore.models.classifier import Classifier
-
-if TYPE_CHECKING:  # its SciPy takes a second to import, which the other commands need not wait for
-    from protocore.review.results import TestResult
+from protocore.reports.cohort_tables import analysis_csv, predictions_csv, table_text
+from protocore.review.results import TestResult
 
 DEMO_PAIRS = 100
 MAX_NOTES = 1_000  # kept in the result
@@ -68,16 +70,12 @@ def run_cohort(args: argparse.Namespace) -> int:
     result = _run_test(args, classifier, plan, (a, b), notes)
     for path in write_result(args.out, result):
         print(path, file=sys.stderr)
-    from protocore.reports.cohort_tables import table_text
-
     print(table_text(result.analysis))
     return 0
 
 
 def write_result(folder: Path, result: TestResult) -> list[Path]:
     """images.csv, comparisons.csv and last result.json; raises ReviewError, leaves no half file."""
-    from protocore.reports.cohort_tables import analysis_csv, predictions_csv
-
     files = {
         "images.csv": predictions_csv(result.plan, result.a, result.b, labels=result.labels),
         "comparisons.csv": analysis_csv(result.analysis),
@@ -207,13 +205,13 @@ def _run_test(
     pair: tuple[Cohort, Cohort],
     notes: list[str],
 ) -> TestResult:
-    from protocore.cohorts.prediction import predict
-    from protocore.cohorts.recipes import FILES, claim_recipe
-    from protocore.review.results import TestResult
-
     began = time.monotonic()
     a, b = pair
-    predictions = [predict(classifier, cohort, plan, _progress(cohort)) for cohort in pair]
+    predictions = []
+    for cohort in pair:
+        with ProgressLine() as line:
+            show = partial(line.show, text=cohort.label)
+            predictions.append(predict(classifier, cohort, plan, show))
     how = {"count": args.count, "seed": args.seed, "haze": args.haze}
     return TestResult(
         plan=plan,
@@ -232,12 +230,3 @@ def _run_test(
         notes=tuple(notes[:MAX_NOTES]),
         recipe=claim_recipe(args.demo, **how) if args.demo else FILES,
     )
-
-
-def _progress(cohort: Cohort):
-    def show(done: int, total: int) -> None:
-        end = "\n" if done == total else ""
-        text = f"\r{printable(cohort.label)}: {done} of {total} images"
-        print(text, end=end, file=sys.stderr, flush=True)
-
-    return show

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from protocore.cli.generate import (
-    ProgressBar,
+from protocore.cli.model_options import add_model_options, classifier_from_args
+from protocore.cli.progress import GenerationLine
+from protocore.cli.settings_options import (
     add_settings_options,
     settings_from_args,
     split_list,
 )
-from protocore.cli.models import add_model_options, classifier_from_args
 from protocore.compare.comparison import Comparison, compare, divergence_lines
 from protocore.compare.fairness import plan_targets
 from protocore.compare.related import natural_images, suggest
@@ -30,6 +30,8 @@ from protocore.reports.compare_tables import (
     stability_csv,
     top_csv,
 )
+from protocore.reports.figures.compare import divergence_chart
+from protocore.reports.figures.static import chart_svg
 from protocore.similarity.activations import LAYER_SETS
 
 
@@ -72,11 +74,8 @@ def run_compare(args: argparse.Namespace) -> int:
     targets = plan_targets(classifier, classes, seeds)
     settings = settings_from_args(args, classifier.source)
     print(f"{classifier.title} on {classifier.device}: {len(targets)} prototypes", file=sys.stderr)
-    bar = ProgressBar()
-    try:
-        prototypes = generate_prototypes(classifier, targets, settings, on_step=bar.show)
-    finally:
-        bar.close()
+    with GenerationLine() as line:
+        prototypes = generate_prototypes(classifier, targets, settings, on_step=line.step)
     comparison = compare(classifier, prototypes, layer_set=args.layers)
     for path in write_comparison(args.out, comparison, prototypes):
         print(path)
@@ -87,11 +86,6 @@ def write_comparison(
     folder: Path, comparison: Comparison, prototypes: Sequence[Prototype]
 ) -> list[Path]:
     """Prototypes, grid, CSV files and the page; raises LibraryError and leaves no half file."""
-    from protocore.reports.figures.compare import (
-        divergence_chart,  # plotly takes a second to import
-    )
-    from protocore.reports.figures.static import chart_svg
-
     matrix = comparison.matrix
     chart = divergence_chart(
         comparison.paths.layers,

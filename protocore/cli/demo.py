@@ -1,22 +1,38 @@
-"""Command line of the demo world: `python -m protocore.demo train|evaluate|sheet|card`."""
+"""Command line: `demo` trains, measures and draws the demo world."""
 
 import argparse
 import platform
-import sys
 import time
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from protocore.demo.biases import KNOWN_CLAIMS
+from protocore.demo.training.card import CARD_PATH, measure_model, write_card
+from protocore.demo.training.evaluation import accuracy, measure_effect
+from protocore.demo.training.train import TrainingSettings, render_photos, train
+from protocore.demo.weights import (
+    VARIANTS,
+    assets_folder,
+    demo_weights_path,
+    load_demo_network,
+    read_training,
+    read_weights,
+    save_weights,
+)
 from protocore.demo.world import contact_sheet
-from protocore.errors import ProtocoreError
-
-# torch is imported where it is needed: the contact sheet does without it.
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m protocore.demo", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+def register(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command `demo` with its actions."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="train, measure or draw the demo world",
+        description="The shipped demo world: rendered images, two small networks, planted biases.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="ACTION")
 
     train = commands.add_parser("train", help="train both models, write weights and card")
     for name in ("seed", "images-per-class", "plain-steps", "robust-steps"):
@@ -24,21 +40,24 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     train.add_argument("--threads", type=int, help="processor threads, default: PyTorch's choice")
     train.add_argument("--out", type=Path, help="folder for weights alone, instead of assets/demo")
+    train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="measure a model and print the result")
     evaluate.add_argument("--variant", choices=("robust", "plain"), default="robust")
     evaluate.add_argument("--weights", type=Path, help="a weights file other than the shipped one")
     evaluate.add_argument("--images-per-class", type=int, default=100)
     evaluate.add_argument("--pairs", type=int, default=100)
+    evaluate.set_defaults(run=_evaluate)
 
     sheet = commands.add_parser("sheet", help="write a contact sheet of renders")
     sheet.add_argument("file", type=Path, help="where to, .png")
     sheet.add_argument("--columns", type=int, default=8)
     sheet.add_argument("--seed", type=int, default=0)
     sheet.add_argument("--split", default="reference")
+    sheet.set_defaults(run=_sheet)
 
-    commands.add_parser("card", help="measure the shipped weights and write the card anew")
-    return parser
+    card = commands.add_parser("card", help="measure the shipped weights and write the card anew")
+    card.set_defaults(run=_card)
 
 
 def _report(progress: Any) -> None:
@@ -53,19 +72,12 @@ def _report(progress: Any) -> None:
 
 
 def _device_name(device: Any) -> str:
-    import torch
-
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{torch.get_num_threads()} threads of a {platform.machine()} processor"
 
 
-def _train(arguments: argparse.Namespace) -> None:
-    import torch
-
-    from protocore.demo.training.train import TrainingSettings, render_photos, train
-    from protocore.demo.weights import assets_folder, save_weights
-
+def _train(arguments: argparse.Namespace) -> int:
     chosen = {
         field.name: getattr(arguments, field.name)
         for field in fields(TrainingSettings)
@@ -94,12 +106,10 @@ def _train(arguments: argparse.Namespace) -> None:
     print(f"weights written to {folder}")
     if arguments.out is None:
         _card(arguments)
+    return 0
 
 
-def _card(_arguments: argparse.Namespace) -> None:
-    from protocore.demo.training.card import CARD_PATH, measure_model, write_card
-    from protocore.demo.weights import VARIANTS, demo_weights_path, read_training, read_weights
-
+def _card(_arguments: argparse.Namespace) -> int:
     models = {}
     for variant in VARIANTS:
         path = demo_weights_path(variant)
@@ -107,13 +117,10 @@ def _card(_arguments: argparse.Namespace) -> None:
         models[variant] = measure_model(read_weights(path), path, read_training(path))
     write_card(models)
     print(f"card written to {CARD_PATH}")
+    return 0
 
 
-def _evaluate(arguments: argparse.Namespace) -> None:
-    from protocore.demo.biases import KNOWN_CLAIMS
-    from protocore.demo.training.evaluation import accuracy, measure_effect
-    from protocore.demo.weights import load_demo_network, read_weights
-
+def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.weights is None:
         network = load_demo_network(arguments.variant)
     else:
@@ -131,25 +138,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             f"{effect.favoured_share:.0%} of pairs  "
             f"p {effect.probability_favoured:.3f} / {effect.probability_other:.3f}"
         )
-
-
-def _sheet(arguments: argparse.Namespace) -> None:
-    arguments.file.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(arguments.columns, arguments.seed, arguments.split).save(arguments.file)
-    print(f"contact sheet written to {arguments.file}")
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run one command; the exit status."""
-    arguments = _parser().parse_args(argv)
-    commands = {"train": _train, "evaluate": _evaluate, "sheet": _sheet, "card": _card}
-    try:
-        commands[arguments.command](arguments)
-    except ProtocoreError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _sheet(arguments: argparse.Namespace) -> int:
+    arguments.file.parent.mkdir(parents=True, exist_ok=True)
+    contact_sheet(arguments.columns, arguments.seed, arguments.split).save(arguments.file)
+    print(f"contact sheet written to {arguments.file}")
+    return 0

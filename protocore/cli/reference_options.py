@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from protocore.cli.progress import ProgressLine
 from protocore.errors import NaturalReferenceError
+from protocore.files import home_folder
 from protocore.models.classifier import Classifier
 from protocore.similarity.activations import LAYER_SETS
 from protocore.similarity.image_sets import ImageSet, open_folder, open_zip
@@ -23,8 +23,6 @@ from protocore.similarity.reference import DEFAULT_IMAGES, NaturalReference
 from protocore.similarity.sources import demo_reference, reference_from_set
 from protocore.similarity.statistics import ReferenceStatistics
 from protocore.similarity.store import cached_statistics
-
-_SECONDS_BETWEEN_LINES = 0.2
 
 
 def add_reference_options(parser: argparse.ArgumentParser) -> None:
@@ -100,19 +98,19 @@ class ReferenceChooser:
 
     def statistics(self, natural: NaturalReference) -> ReferenceStatistics:
         """Measured with a progress line, or read from the cache."""
-        return cached_statistics(
-            self._classifier,
-            natural,
-            self.layer_set,
-            folder=self._cache,
-            progress=_progress_line("natural images"),
-        )
+        with ProgressLine() as line:
+            return cached_statistics(
+                self._classifier,
+                natural,
+                self.layer_set,
+                folder=self._cache,
+                progress=lambda done, total: line.show(done, total, "natural images"),
+            )
 
 
 def default_cache() -> Path:
     """Where natural statistics are kept: in PROTOCORE_HOME, by default ~/.protocore."""
-    home = Path(os.environ.get("PROTOCORE_HOME") or "~/.protocore").expanduser()
-    return home / "cache" / "similarity"
+    return home_folder() / "cache" / "similarity"
 
 
 def _open_images(where: str) -> ImageSet:
@@ -141,20 +139,3 @@ def _given_matches(texts: Sequence[str], classifier: Classifier) -> dict[str, in
 def _match_text(match: FolderMatch, classifier: Classifier) -> str:
     how = "left out" if match.class_index is None else f"by {match.how}"
     return f"folder {match.text(classifier)}: {how}"
-
-
-def _progress_line(what: str) -> Callable[[int, int], None]:
-    started, shown = time.monotonic(), 0.0
-
-    def show(done: int, total: int) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if now - shown < _SECONDS_BETWEEN_LINES and done < total:
-            return
-        shown = now
-        left = (now - started) / done * (total - done)
-        end = "\n" if done >= total else ""
-        text = f"\r{what} {done / total:4.0%}  {left:.0f} s left   "
-        print(text, end=end, file=sys.stderr, flush=True)
-
-    return show

@@ -1,4 +1,4 @@
-"""Command line: `similarity`; `sweep` is registered with it."""
+"""Command line: `similarity`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from protocore.cli import sweep as sweep_command
-from protocore.cli.models import add_model_options, classifier_from_args
+from protocore.cli.model_options import add_model_options, classifier_from_args
 from protocore.cli.reference_options import ReferenceChooser, add_reference_options
 from protocore.errors import ImageError, LibraryError
 from protocore.generation.prototype import Prototype
 from protocore.models.classifier import Classifier
 from protocore.reports.similarity import layers_csv, summary_content, table_text
+from protocore.reports.similarity_charts import plot_files
 from protocore.similarity.decoding import SUFFIXES, decode_image
 from protocore.similarity.path import evaluate_images, join
 from protocore.similarity.summary import Evaluation
 
 
 def register(subparsers: argparse._SubParsersAction) -> None:
-    """Add the commands `similarity` and `sweep`."""
+    """Add the command `similarity`."""
     parser = subparsers.add_parser(
         "similarity",
         help="measure how natural prototypes are, layer by layer",
@@ -45,7 +45,6 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     add_reference_options(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.set_defaults(run=run_similarity)
-    sweep_command.register(subparsers)
 
 
 def run_similarity(args: argparse.Namespace) -> int:
@@ -129,8 +128,6 @@ def _evaluate(
 
 
 def _write(folder: Path, evaluations: Sequence[Evaluation]) -> list[Path]:
-    from protocore.reports.similarity_charts import plot_files  # plotly takes a second to import
-
     content = json.dumps(summary_content(evaluations), indent=2, allow_nan=False)
     files: dict[str, bytes] = {
         "layers.csv": layers_csv(evaluations).encode(),

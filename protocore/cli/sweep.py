@@ -8,13 +8,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from protocore.cli.generate import (
-    add_settings_options,
-    settings_from_args,
-    split_list,
-)
-from protocore.cli.models import add_model_options, classifier_from_args
+from protocore.cli.model_options import add_model_options, classifier_from_args
 from protocore.cli.reference_options import ReferenceChooser, add_reference_options
+from protocore.cli.settings_options import (
+    add_settings_options,
+    parse_seeds,
+    settings_from_args,
+)
 from protocore.errors import SettingsError
 from protocore.generation.prototype import Prototype, slug
 from protocore.similarity.sweep import (
@@ -58,7 +58,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
 def run_sweep(args: argparse.Namespace) -> int:
     """Sweep, with a line for each protocol on stderr; print the table and write the CSV."""
     wanted = _protocols(args)
-    seeds = _seeds(args.seeds)
+    seeds = parse_seeds(args.seeds)
     classifier = classifier_from_args(args)
     settings = settings_from_args(args, classifier.source)
     choose = ReferenceChooser(args, classifier)
@@ -115,10 +115,3 @@ def _parse(text: str | None, length: int, none: tuple[float, ...]) -> list[tuple
             raise SettingsError(f"each protocol value must be 'none' or {wanted}, got {part!r}")
         found.append(values)
     return found
-
-
-def _seeds(text: str) -> list[int]:
-    try:
-        return [int(part) for part in split_list(text, "seed")]
-    except ValueError:
-        raise SettingsError(f"seeds must be whole numbers, got {text!r}") from None

@@ -2,7 +2,7 @@
 
 import sys
 
-from protocore.cli.demo import main
+from protocore.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["demo", *sys.argv[1:]]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from protocore.__main__ import main
+from protocore.cli.main import main
 from protocore.review.results import TestResult
 
 

@@ -8,7 +8,7 @@ import torch
 import torchvision
 from PIL import Image
 
-from protocore.__main__ import main
+from protocore.cli.main import main
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from protocore.__main__ import main
+from protocore.cli.main import main
 from protocore.library.library import Filter, Library
 from tests.library.samples import tiny_prototype, tiny_run
 

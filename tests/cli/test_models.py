@@ -6,6 +6,7 @@ import pytest
 import torch
 from torchvision import models
 
+from protocore.cli import model_options
 from protocore.cli import models as command
 from protocore.errors import CheckpointError, ModelError, UnknownModelError, WeightsUnavailableError
 from protocore.models import ModelSpec, find_entry
@@ -13,7 +14,7 @@ from protocore.models import ModelSpec, find_entry
 
 def parse(*words):
     parser = argparse.ArgumentParser()
-    command.add_model_options(parser)
+    model_options.add_model_options(parser)
     return parser.parse_args(words)
 
 
@@ -86,7 +87,7 @@ def test_download_of_what_is_there_prints_its_path(capsys):
     ],
 )
 def test_options_name_a_model(words, link):
-    spec = command.spec_from_args(parse(*words, "--device", "cpu"))
+    spec = model_options.spec_from_args(parse(*words, "--device", "cpu"))
     assert spec.device == "cpu"
     if link:
         assert spec.to_link() == link
@@ -99,14 +100,14 @@ def test_own_weights_with_every_option(checkpoint_file, tmp_path):
     names.write_text("cat\ndog\nbird\n")
     words = f"--model squeezenet1_1 --weights {checkpoint_file} --class-names {names} "
     words += "--mean 0.5,0.5,0.5 --std 0.25,0.25,0.25 --input-size 64 --device cpu"
-    classifier = command.classifier_from_args(parse(*words.split()))
+    classifier = model_options.classifier_from_args(parse(*words.split()))
     assert classifier.class_names == ("cat", "dog", "bird")
     assert (classifier.mean, classifier.std) == ((0.5,) * 3, (0.25,) * 3)
     assert classifier.input_size == 64
 
 
 def test_the_architecture_of_own_weights_may_be_left_out(checkpoint_file):
-    spec = command.spec_from_args(parse("--weights", str(checkpoint_file)))
+    spec = model_options.spec_from_args(parse("--weights", str(checkpoint_file)))
     assert spec == ModelSpec.checkpoint("squeezenet1_1", checkpoint_file)
 
 
@@ -114,7 +115,7 @@ def test_torchvision_weights_on_disk_are_loaded(monkeypatch):
     entry = find_entry("squeezenet1_1")
     entry.path.parent.mkdir(parents=True)
     torch.save(models.squeezenet1_1().state_dict(), entry.path)
-    classifier = command.classifier_from_args(parse("--model", "squeezenet1_1", "--download"))
+    classifier = model_options.classifier_from_args(parse("--model", "squeezenet1_1", "--download"))
     assert classifier.title == "squeezenet1_1 · IMAGENET1K_V1"
 
 
@@ -138,4 +139,4 @@ def test_torchvision_weights_on_disk_are_loaded(monkeypatch):
 )
 def test_wrong_options_are_explained(words, kind, reason):
     with pytest.raises(kind, match=f"^{reason}"):
-        command.spec_from_args(parse(*words))
+        model_options.spec_from_args(parse(*words))

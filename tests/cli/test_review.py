@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocore.__main__ import main
+from protocore.cli.main import main
 from protocore.cli.review import find_session
 from protocore.errors import ReviewError
 from protocore.library.library import Library

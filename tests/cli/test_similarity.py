@@ -35,7 +35,9 @@ def run(classifier, tmp_path, monkeypatch):
 
     def run(*arguments: object) -> int:
         parser = argparse.ArgumentParser()
-        command.register(parser.add_subparsers())
+        subparsers = parser.add_subparsers()
+        for module in (command, sweep_command):
+            module.register(subparsers)
         args = parser.parse_args([str(argument) for argument in arguments])
         return args.run(args)
 
@@ -136,7 +138,7 @@ def test_sweep_prints_table_3(run, photos, tmp_path, capsys):
         (("--rotation", "30"), "a sweep sets scale, rotation and translation itself"),
         (("--scales", "0.9"), "must be 'none' or two numbers with a comma, got '0.9'"),
         (("--rotations", "x"), "must be 'none' or a number, got 'x'"),
-        (("--seeds", "a"), "seeds must be whole numbers, got 'a'"),
+        (("--seeds", "a"), "seeds must be whole numbers with commas, got 'a'"),
     ],
 )
 def test_sweep_refuses_before_it_works(run, tmp_path, options, message):

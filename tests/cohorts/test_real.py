@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocore.__main__ import main
+from protocore.cli.main import main
 from protocore.review.results import TestResult
 
 pytestmark = pytest.mark.real

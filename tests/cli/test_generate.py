@@ -13,12 +13,12 @@ from torch import nn
 from torchvision import models
 
 import protocore
-from protocore.__main__ import main
+from protocore.cli.main import main
 from protocore.generation.loop import generate
 from protocore.generation.prototype import Prototype
 from protocore.generation.settings import GenerationSettings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAMES = ["tench", "golf ball", "French horn"]
 
 
@@ -59,8 +59,7 @@ def test_generate_writes_a_picture_and_a_record_for_each(words, tmp_path, capsys
     shown = capsys.readouterr()
     lines = shown.out.splitlines()
     assert [line.split("  ")[0] for line in lines] == [f"{tmp_path / 'out' / s}.png" for s in stems]
-    assert shown.err.startswith("squeezenet1_1 · mine.pth on cpu: 4 prototypes\n")
-    assert "step 2/2" in shown.err and "█" * 30 in shown.err
+    assert shown.err == "squeezenet1_1 · mine.pth on cpu: 4 prototypes\n"
 
     record = json.loads((tmp_path / "out" / f"{stems[3]}.json").read_text())
     assert (record["model"], record["weights"]) == ("squeezenet1_1", "mine.pth")
@@ -146,7 +145,7 @@ def last_line(capsys):
         ),
         ("--classes", " , ", "give at least one class, got ' , '"),
         ("--classes", "1,golf ball", "the same class and seed was asked for twice in one run"),
-        ("--seeds", "zero", "seeds must be whole numbers, got 'zero'"),
+        ("--seeds", "zero", "seeds must be whole numbers with commas, got 'zero'"),
         ("--seeds", "-1", "seed must be >= 0, got -1"),
         ("--steps", "0", "steps must be >= 1, got 0"),
         ("--steps", "10000000", "steps must be <= 100000, got 10000000"),
@@ -227,12 +226,3 @@ def test_as_a_program(words, tmp_path):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: steps must be >= 1, got 0\n"
-
-
-def test_help_names_every_command(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--help"])
-    assert caught.value.code == 0
-    shown = capsys.readouterr().out
-    for command in ("models", "generate", "similarity", "library"):
-        assert f"\n    {command}" in shown
