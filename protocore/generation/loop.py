@@ -6,58 +6,72 @@ step on; the state can be saved between steps and gone on from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from protocore.errors import (
-    DivergedError,
-    OutOfMemoryError,
-    SettingsError,
-    is_out_of_memory,
-)
+from protocore.errors import SettingsError, is_out_of_memory
 from protocore.generation import losses
 from protocore.generation.affine import Fill, transform
+from protocore.generation.card.run import CardRun
+from protocore.generation.card.step import images_of
+from protocore.generation.faults import diverged, no_room
 from protocore.generation.fields import FIXED_WHILE_RUNNING
+from protocore.generation.measured import NAMES, Measured
 from protocore.generation.parametrisation import parametrisation_of
 from protocore.generation.schedule import AdaptiveWeight
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.generation.state import GenerationState
+from protocore.generation.update import adam_, average_
 from protocore.generation.views import draw_views, still_views, vary
 from protocore.models.classifier import Classifier
 from protocore.models.fast.network import FastNetwork
 
-ADAM_BETAS = (0.9, 0.999)  # Kingma and Ba, 2015; the paper says "Adam" and gives the rate alone
-ADAM_EPSILON = 1e-8
-_VIEWS_PER_PASS_CPU = 4  # views per forward pass; more do not pay on CPU (benchmark)
-_VIEWS_PER_PASS_GPU = 4096  # as many as fit; halved when they do not
+_VIEWS_PER_PASS = 4  # more do not pay on a CPU (benchmark)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """The run after one step. Tensors have one entry per target and are on the CPU.
 
-    What the model says is measured on the transformed views of that step, as the loss sees them
-    (in the baseline stage on the image itself).
+    Where a card computes, it may not have come that far: whoever looks at a value or at the
+    images waits for it. What the model says is measured on the transformed views of that step, as
+    the loss sees them (in the baseline stage on the image itself).
     """
 
     stage: str  # "baseline" (L_pv) or "prototype"
     step: int  # steps taken in this stage
     total: int  # steps of this stage
-    logit: Tensor  # (N,) objective: weighted sum of logits, mean over the views
-    probability: Tensor  # (N,) softmax of the target's class, mean over the views
-    hf_loss: Tensor  # (N,) high-frequency loss before weighting
+    measured: Measured
     hf_weight: float  # its weight in this step; 0 in the baseline stage
     settings: GenerationSettings  # that held in this step
     precision: str  # of the network
+    execution: Mapping[str, object]  # what else decides the bytes, see CardRun.execution
     state: GenerationState  # live: changes with the next step
+
+    @property
+    def logit(self) -> Tensor:
+        """`(N,)` objective: weighted sum of logits, mean over the views."""
+        return self.measured.values()[NAMES.index("logit")]
+
+    @property
+    def probability(self) -> Tensor:
+        """`(N,)` softmax of the target's class, mean over the views."""
+        return self.measured.values()[NAMES.index("probability")]
+
+    @property
+    def hf_loss(self) -> Tensor:
+        """`(N,)` high-frequency loss before weighting."""
+        return self.measured.values()[NAMES.index("hf_loss")]
 
     def images(self) -> Tensor:
         """The current images `(N, 3, H, W)` in [0, 1], a copy; averaged if the settings say so."""
-        parametrisation = parametrisation_of(self.settings)
-        return parametrisation.images(self.state.average).clone()
+        parametrisation, average = parametrisation_of(self.settings), self.state.average
+        if average.is_cuda:
+            return images_of(parametrisation, average)[0].clone()
+        return parametrisation.images(average).clone()
 
 
 Views = tuple[Tensor, Tensor]  # matrices (N, T, 2, 3) and variations (N, T, 6), see views
@@ -70,14 +84,16 @@ def generate(
     settings: GenerationSettings | None = None,
     *,
     state: GenerationState | None = None,
+    views_per_pass: int | None = None,
 ) -> Generation:
     """Optimise one image per target; yields a Snapshot after every step of both stages.
 
     `state` goes on from a saved run of the same targets. `send(settings)` takes the next step
     with other settings, which hold from then on; those that check_change refuses end the run.
-    What one target gives does not depend on the others, up to floating point. Raises
-    SettingsError, UnknownClassError, DivergedError and OutOfMemoryError; the classifier is left
-    as it was in every case.
+    What one target gives does not depend on the others, on a CPU up to floating point; on a card
+    not at all, as long as `views_per_pass` through the network are the same (None: what suits the
+    device; on a CPU it has no effect). Raises SettingsError, UnknownClassError, DivergedError and
+    OutOfMemoryError; the classifier is left as it was in every case.
     """
     settings = settings or GenerationSettings()
     targets = tuple(targets)
@@ -87,15 +103,21 @@ def generate(
         _check_state(state, targets, settings, size)
     try:
         state = state or GenerationState.start(targets, settings, size, classifier.device)
-        problem = _Problem(classifier, targets, settings)
+        state.catch_up()
+        if classifier.device.type == "cuda":
+            problem = CardRun(classifier, targets, settings, views_per_pass=views_per_pass)
+        else:
+            problem = _Problem(classifier, targets, settings)
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
-            raise _no_room(classifier.device) from error
+            raise no_room(classifier.device) from error
         raise
     return _run(problem, settings, state)
 
 
-def _run(problem: _Problem, settings: GenerationSettings, state: GenerationState) -> Generation:
+def _run(
+    problem: _Problem | CardRun, settings: GenerationSettings, state: GenerationState
+) -> Generation:
     while state.baseline_step < settings.baseline_steps:
         measured = problem.step(state, settings, baseline=True)
         state.baseline_step += 1
@@ -108,13 +130,18 @@ def _run(problem: _Problem, settings: GenerationSettings, state: GenerationState
             hf_weight=0.0,
             settings=settings,
             precision=problem.network.precision,
+            execution=problem.execution,
+            measured=measured,
             state=state,
-            **measured,
         )
         settings = _changed(settings, changed)
     while state.step < settings.steps:
         measured = problem.step(state, settings, baseline=False)
+        if AdaptiveWeight(settings).looks(state.step):
+            _adapt_weight_(state, settings, problem.look(state), problem.wanted)
         state.step += 1
+        if state.step == settings.steps:
+            problem.settle()
         changed = yield Snapshot(
             stage="prototype",
             step=state.step,
@@ -122,8 +149,9 @@ def _run(problem: _Problem, settings: GenerationSettings, state: GenerationState
             hf_weight=settings.hf_weight_at(state.step - 1),
             settings=settings,
             precision=problem.network.precision,
+            execution=problem.execution,
+            measured=measured,
             state=state,
-            **measured,
         )
         settings = _changed(settings, changed)
 
@@ -154,12 +182,16 @@ class _Problem:
         self._weights = losses.target_weights(targets, classifier.num_classes).to(self._device)
         self._classes = torch.tensor([t.class_index for t in targets], device=self._device)
         # A target that is to be avoided has no probability to keep up.
-        self._wanted = torch.tensor([t.weights[0][1] > 0 for t in targets], device=self._device)
-        self._mixed = self._device.type != "cpu"
-        self._views_per_pass = _VIEWS_PER_PASS_GPU if self._mixed else _VIEWS_PER_PASS_CPU
+        self.wanted = torch.tensor([t.weights[0][1] > 0 for t in targets], device=self._device)
+        self._views_per_pass = _VIEWS_PER_PASS
 
-    def step(self, state: GenerationState, settings: GenerationSettings, *, baseline: bool) -> dict:
-        """Advance `state` by one step; returns the measured values of a Snapshot."""
+    @property
+    def execution(self) -> dict[str, object]:
+        """Nothing to add: what else is in the record decides the bytes on a CPU."""
+        return {}
+
+    def step(self, state: GenerationState, settings: GenerationSettings, *, baseline: bool):
+        """Advance `state` by one step; returns what was Measured."""
         drawn = [
             _drawn(settings, generator, state.step, baseline) for generator in state.generators
         ]
@@ -169,32 +201,27 @@ class _Problem:
         )
         # The sum is finite only if every part is; the activations of oneDNN turn NaN into 0, so
         # that one in the image is not seen in the logits.
-        seen = gradient.sum().cpu() + measured["logit"].sum() + measured["hf_loss"].sum()
+        seen = gradient.sum().cpu() + measured[0].sum() + measured[2].sum()
         if not torch.isfinite(seen):
-            raise _diverged(state, settings, baseline)
-        _adam_(state, gradient, settings.learning_rate)
+            step = state.baseline_step if baseline else state.step
+            raise diverged(settings, step, baseline=baseline)
+        adam_(state, gradient, settings.learning_rate)
         self._parametrisation.constrain_(state.parameters)
-        _average_(state, 0 if baseline else settings.averaging)
+        average_(state, 0 if baseline else settings.averaging)
         if not baseline:
             state.where.add_(where)
-        if not baseline and AdaptiveWeight(settings).looks(state.step):
-            self._adapt_weight_(state, settings)
-        return measured
+        return Measured(measured)
+
+    def settle(self) -> None:
+        """Nothing to wait for."""
 
     @torch.no_grad()
-    def _adapt_weight_(self, state: GenerationState, settings: GenerationSettings) -> None:
-        """Look at the images themselves, without transform, and change the weights' shares."""
+    def look(self, state: GenerationState) -> Tensor:
+        """Probability `(N,)` of each target's class for the images themselves."""
         images = self._parametrisation.images(state.parameters)
-        at_once = self._views_per_pass if self._mixed else 1  # see _passes
-        logits = torch.cat([self.network(part) for part in images.split(at_once)])
-        probability = logits.softmax(dim=1).gather(1, self._classes[:, None])[:, 0]
-        share, memory = AdaptiveWeight(settings).changed(
-            state.step, state.hf_share, probability, self._wanted
-        )
-        state.hf_share.copy_(share)
-        shape = (-1, *(1,) * (state.parameters.dim() - 1))
-        state.first_moment.mul_(memory.view(shape))
-        state.second_moment.mul_(memory.view(shape) ** 2)
+        # One by one: see _passes.
+        logits = torch.cat([self.network(part) for part in images.split(1)])
+        return logits.softmax(dim=1).gather(1, self._classes[:, None])[:, 0]
 
     def _gradient(self, state, settings, views: Views, *, baseline: bool):
         """Gradient of the summed losses in the parameters; the class's |gradient| `(N, H, W)` in
@@ -209,9 +236,9 @@ class _Problem:
             weight = weight / 100 * losses.gradient_size(image_gradient)
         total = (images * image_gradient).sum() + (weight * hf_loss).sum()
         (gradient,) = torch.autograd.grad(total, parameters)
-        measured = {"logit": objective, "probability": probability, "hf_loss": hf_loss}
+        measured = torch.stack([objective, probability, hf_loss])  # as NAMES
         where = image_gradient.abs().mean(dim=1)
-        return gradient, where, {name: value.detach().cpu() for name, value in measured.items()}
+        return gradient, where, measured.detach().cpu()
 
     def _views(self, images: Tensor, drawn: Views, settings, baseline: bool):
         """Mean objective and probability `(N,)` over the views, and the loss's image gradient.
@@ -225,7 +252,7 @@ class _Problem:
         gradient = torch.zeros_like(images)
         objective = torch.zeros(count, device=self._device)
         probability = torch.zeros(count, device=self._device)
-        for views in _passes(count, transforms, self._views_per_pass, mixed=self._mixed):
+        for views in _passes(count, transforms, self._views_per_pass):
             rows = (views // transforms).to(self._device)  # whose view it is
             source = images[rows].requires_grad_(True)
             moved = transform(source, matrices.flatten(0, 1)[views], fill)
@@ -251,19 +278,18 @@ class _Problem:
                 if not is_out_of_memory(error):
                     raise
                 if self._views_per_pass == 1:
-                    raise _no_room(self._device) from error
+                    raise no_room(self._device) from error
                 self._views_per_pass = min(self._views_per_pass // 2, 256)
 
 
-def _passes(targets: int, transforms: int, most: int, *, mixed: bool) -> list[Tensor]:
+def _passes(targets: int, transforms: int, most: int) -> list[Tensor]:
     """Which views, numbered target by target, go through the network together; at most `most`.
 
-    Unless `mixed`, those of one target only: convolutions round differently for other batch
-    sizes, and what one target gives must not depend on the others. A GPU needs large passes.
+    Those of one target only: convolutions round differently for other batch sizes, and what one
+    target gives must not depend on the others.
     """
     views = torch.arange(targets * transforms)
-    groups = [views] if mixed else views.split(transforms)
-    return [part for group in groups for part in group.split(most)]
+    return [part for group in views.split(transforms) for part in group.split(most)]
 
 
 def _drawn(settings: GenerationSettings, generator: torch.Generator, step: int, baseline: bool):
@@ -274,25 +300,17 @@ def _drawn(settings: GenerationSettings, generator: torch.Generator, step: int, 
     return still_views() if baseline else draw_views(settings, generator, step)
 
 
-def _adam_(state: GenerationState, gradient: Tensor, learning_rate: float) -> None:
-    """One update of Adam (Kingma and Ba, 2015, algorithm 1), in place and per element."""
-    beta1, beta2 = ADAM_BETAS
-    state.updates += 1
-    state.first_moment.lerp_(gradient, 1 - beta1)
-    state.second_moment.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    mean = state.first_moment / (1 - beta1**state.updates)
-    deviation = (state.second_moment / (1 - beta2**state.updates)).sqrt_().add_(ADAM_EPSILON)
-    state.parameters.addcdiv_(mean, deviation, value=-learning_rate)
-
-
-def _average_(state: GenerationState, period: int) -> None:
-    """Exponential average whose weights have the mean age of a `period`-step moving average.
-
-    Unlike the plain mean of the last steps it is there at every step, for the live view and for
-    a run that is stopped early or continued.
-    """
-    newest = min(1.0, max(2 / (period + 1), 1 / (state.step + 1)))
-    state.average.lerp_(state.parameters, newest)
+@torch.no_grad()
+def _adapt_weight_(
+    state: GenerationState, settings: GenerationSettings, probability: Tensor, wanted: Tensor
+) -> None:
+    """Change the weights' shares after a look at the images; nothing is waited for."""
+    weight = AdaptiveWeight(settings)
+    share, memory = weight.changed(state.step, state.hf_share, probability, wanted)
+    state.hf_share.copy_(share)
+    shape = (-1, *(1,) * (state.parameters.dim() - 1))
+    state.first_moment.mul_(memory.view(shape))
+    state.second_moment.mul_(memory.view(shape) ** 2)
 
 
 def _check_targets(classifier: Classifier, targets: tuple[Target, ...]) -> None:
@@ -314,21 +332,3 @@ def _check_state(state: GenerationState, targets, settings: GenerationSettings, 
             "the saved state belongs to another image size or parametrisation than "
             f"{size} pixels, {settings.parametrisation}"
         )
-
-
-def _diverged(
-    state: GenerationState, settings: GenerationSettings, baseline: bool
-) -> DivergedError:
-    step = f"baseline step {state.baseline_step + 1}" if baseline else f"step {state.step + 1}"
-    return DivergedError(
-        f"the loss became NaN or infinite in {step}; lower the learning rate "
-        f"({settings.learning_rate:g}) or the high-frequency weight "
-        f"({settings.hf_weight_at(state.step):g}), or use precision float32"
-    )
-
-
-def _no_room(device: torch.device) -> OutOfMemoryError:
-    return OutOfMemoryError(
-        f"not even one view at a time fits into the memory of {device}; choose fewer classes or "
-        "seeds, a smaller image size or another device"
-    )

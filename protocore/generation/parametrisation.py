@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -22,7 +24,12 @@ _SPECTRUM_GAIN = 0.25  # of the image before the sigmoid (Lucid divides by 4)
 
 
 class Parametrisation(Protocol):
-    """How an image `(3, size, size)` in [0, 1] is held while it is optimised."""
+    """How an image `(3, size, size)` in [0, 1] is held while it is optimised.
+
+    `direct`: the parameters are the image, and nothing is to be computed.
+    """
+
+    direct: ClassVar[bool]
 
     def start(self, size: int, generator: torch.Generator) -> Tensor:
         """Parameters of one start image, on the CPU."""
@@ -36,6 +43,8 @@ class Parametrisation(Protocol):
 
 class Pixels:
     """The paper's: start at `torch.rand(3, H, W)`, optimise pixels directly, clamp to [0, 1]."""
+
+    direct = True
 
     def start(self, size: int, generator: torch.Generator) -> Tensor:
         return torch.rand(3, size, size, generator=generator)
@@ -56,6 +65,7 @@ class Fourier:
     """
 
     contrast_limit: float = 0.0
+    direct: ClassVar[bool] = False
 
     def start(self, size: int, generator: torch.Generator) -> Tensor:
         return _SPECTRUM_SD * torch.randn(3, size, size // 2 + 1, 2, generator=generator)
@@ -77,14 +87,14 @@ class Maco:
     for it, fitted to photographs (_MAGNITUDES).
     """
 
+    direct = False
+
     def start(self, size: int, generator: torch.Generator) -> Tensor:
         return math.pi * torch.randn(3, size, size // 2 + 1, generator=generator)
 
     def images(self, parameters: Tensor) -> Tensor:
         size, device = parameters.shape[2], parameters.device
-        share, slope = torch.tensor(_MAGNITUDES, device=device).T[:, :, None, None]
-        magnitude = share * (_inverse_frequencies(size, device) / size) ** slope
-        magnitude[:, 0, 0] = 0  # the mean is grey
+        magnitude = _magnitudes(size, device)
         spectrum = torch.polar(magnitude.expand_as(parameters).contiguous(), parameters)
         waves = _coloured(torch.fft.irfft2(spectrum, s=(size, size), norm="ortho"))
         spread = waves.std(dim=(1, 2, 3), keepdim=True)
@@ -120,6 +130,27 @@ def _bounded(images: Tensor, limit: float) -> Tensor:
     return images * (limit / spread.clamp(min=1e-6)).clamp(max=1.0)
 
 
+def _constant(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Made once and left on its device: a step that is captured must move nothing there."""
+
+    @functools.lru_cache(maxsize=16)
+    def made(*args: object) -> Tensor:
+        with torch.inference_mode(False), torch.no_grad():
+            return make(*args)
+
+    return made
+
+
+@_constant
+def _magnitudes(size: int, device: torch.device) -> Tensor:
+    """`(3, size, size // 2 + 1)`: photographs' spectrum, without its mean, which is grey."""
+    share, slope = torch.tensor(_MAGNITUDES, device=device).T[:, :, None, None]
+    magnitude = share * (_inverse_frequencies(size, device) / size) ** slope
+    magnitude[:, 0, 0] = 0
+    return magnitude
+
+
+@_constant
 def _inverse_frequencies(size: int, device: torch.device) -> Tensor:
     """`(size, size // 2 + 1)`: 1 / |frequency|, the constant term counted as the lowest one."""
     down = torch.fft.fftfreq(size, device=device)[:, None]
@@ -128,6 +159,7 @@ def _inverse_frequencies(size: int, device: torch.device) -> Tensor:
     return 1 / frequency.clamp(min=1 / size)
 
 
+@_constant
 def _colour_basis(device: torch.device) -> Tensor:
     basis = torch.tensor(_COLOUR_BASIS, device=device)
     return basis / basis.norm(dim=0).max()

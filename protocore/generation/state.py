@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ class GenerationState:
     updates: int = 0  # since the moments were last cleared
     baseline_step: int = 0  # steps of stage 1 taken
     step: int = 0  # steps of stage 2 taken
+    undrawn: int = 0  # numbers that each generator is behind, where they are drawn ahead
 
     @classmethod
     def start(
@@ -76,8 +78,23 @@ class GenerationState:
         self.second_moment.zero_()
         self.updates = 0
 
+    def copy(self) -> GenerationState:
+        """The same with tensors of its own."""
+        tensors = {name: getattr(self, name).clone() for name in _TENSORS[:-1]}
+        return dataclasses.replace(
+            self, generators=[g.clone_state() for g in self.generators], **tensors
+        )
+
+    def catch_up(self) -> None:
+        """Bring the generators to where the steps taken leave them."""
+        if self.undrawn:
+            for generator in self.generators:
+                torch.rand(self.undrawn, generator=generator)
+            self.undrawn = 0
+
     def to_bytes(self) -> bytes:
         """Serialise as safetensors; the inverse of `from_bytes`."""
+        self.catch_up()
         states = torch.stack([generator.get_state() for generator in self.generators])
         tensors = {name: getattr(self, name).cpu() for name in _TENSORS[:-1]}
         header = {

@@ -99,7 +99,7 @@ def test_adam_is_torchs():
     for _ in range(5):
         gradient = torch.randn(reference.shape, generator=generator)
         gradient[:, 0] *= 1e-8  # where epsilon decides
-        loop._adam_(state, gradient, 0.05)
+        update.adam_(state, gradient, 0.05)
         reference.grad = gradient.clone()
         optimiser.step()
     assert state.updates == 5

@@ -93,32 +93,13 @@ def test_one_seed_means_the_same_start_for_every_class(classifier):
 
 
 @pytest.mark.parametrize(
-    ("targets", "transforms", "most", "mixed", "expected"),
+    ("targets", "transforms", "most", "expected"),
     [
-        (2, 3, 4, False, [[0, 1, 2], [3, 4, 5]]),
-        (2, 3, 2, False, [[0, 1], [2], [3, 4], [5]]),
-        (2, 3, 4, True, [[0, 1, 2, 3], [4, 5]]),
-        (3, 1, 4, False, [[0], [1], [2]]),
-        (3, 1, 4, True, [[0, 1, 2]]),
+        (2, 3, 4, [[0, 1, 2], [3, 4, 5]]),
+        (2, 3, 2, [[0, 1], [2], [3, 4], [5]]),
+        (3, 1, 4, [[0], [1], [2]]),
     ],
 )
-def test_passes_by_hand(targets, transforms, most, mixed, expected):
-    passes = loop._passes(targets, transforms, most, mixed=mixed)
+def test_passes_by_hand(targets, transforms, most, expected):
+    passes = loop._passes(targets, transforms, most)
     assert [views.tolist() for views in passes] == expected
-
-
-@pytest.mark.parametrize("most", [1, 2, 5, 4096])
-def test_mixed_passes_give_the_same(classifier, monkeypatch, most):
-    """What a GPU does: the views of all targets together."""
-    settings = SHORT.replace(transforms_per_step=3)
-    targets = [Target.of(0), Target.of(1, 4), Target.of(2)]
-    expected = last_images(classifier, targets, settings)
-    initialise = loop._Problem.__init__
-
-    def mixed(self, *args):
-        initialise(self, *args)
-        self._mixed, self._views_per_pass = True, most
-
-    monkeypatch.setattr(loop._Problem, "__init__", mixed)
-    images = last_images(classifier, targets, settings)
-    torch.testing.assert_close(images, expected, rtol=0, atol=1e-5)

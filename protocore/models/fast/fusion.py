@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from protocore.models.fast.card import CardConvolution
 from protocore.models.fast.convolution import Clamp, Form, FrozenConvolution
 from protocore.models.fast.segment import segments
 from protocore.models.fast.tape import Call, Tape, Value
@@ -68,7 +69,8 @@ class _Fusion:
             return call
         key = (id(weight), id(bias), form, x.shape[2:])
         if key not in self._frozen:
-            self._frozen[key] = FrozenConvolution(weight, bias, form, x.shape[2:])
+            kind = CardConvolution if weight.is_cuda else FrozenConvolution
+            self._frozen[key] = kind(weight, bias, form, x.shape[2:])
         return replace(call, function=self._frozen[key], args=(x, None, None), kwargs={})
 
     def _take_in_sum(self, call: Call) -> bool:
@@ -99,7 +101,7 @@ class _Fusion:
             return False
         before = self.calls[place]
         x, other, nothing = before.args if self._is_bare(before) else (None, None, clamp)
-        fits = nothing is None and FrozenConvolution.fits(clamp, with_sum=other is not None)
+        fits = nothing is None and before.function.fits(clamp, with_sum=other is not None)
         if fits:
             self._replace(place, before, call, (x, other, clamp))
         return fits
