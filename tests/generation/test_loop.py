@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.transforms.functional import InterpolationMode, affine
 
-from protocore.generation import loop
+from protocore.generation import loop, update
 from protocore.generation.loop import generate
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.generation.state import GenerationState
