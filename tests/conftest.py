@@ -3,9 +3,13 @@
 import os
 from pathlib import Path
 
+import torch
+
+if not torch.cuda.is_available():  # read when Triton is loaded, by torchvision: no card is needed
+    os.environ["TRITON_INTERPRET"] = "1"
+
 import numpy as np
 import pytest
-import torch
 from torch import nn
 from torchvision import models
 
@@ -19,8 +23,6 @@ from tests.cohorts import makers
 from tests.networks import tiny_classifier
 
 torch.set_num_threads(1)
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is loaded: kernels run on the CPU
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,8 @@ from protocore.models.fast.convolution import Clamp, Form, FrozenConvolution
 _FEW_CHANNELS = 4
 _ALIGNED = 8  # channels that tensor cores want
 _BLOCK = 1024
+_PLAIN = ([1, 1], [0, 0], [1, 1], 1)  # stride, padding, dilation, groups
+_MOST = 3e38  # stands for infinity
 TRITON = importlib.util.find_spec("triton") is not None
 
 
@@ -35,6 +38,13 @@ def repeatable(*, exact: bool) -> Iterator[None]:
         yield
 
 
+class Sum(NamedTuple):
+    """A gradient in two parts, to be added when it is read next; the first may be changed."""
+
+    first: Tensor
+    second: Tensor
+
+
 class CardConvolution(FrozenConvolution):
     """`activation(convolution(x) + other)` and its gradient; see FrozenConvolution."""
 
@@ -48,16 +58,26 @@ class CardConvolution(FrozenConvolution):
         dense = form.groups == 1 and form.dilation == (1, 1) and form.stride[0] == form.stride[1]
         few = dense and weight.shape[1] <= _FEW_CHANNELS
         self._parts = _Subpixels(weight, form, size) if few else None
+        low = weight.dtype in (torch.bfloat16, torch.float16)
+        # What cuDNN takes in itself: bias, sum and ReLU.
+        self._joined = weight.is_cuda and low and form.groups == 1 and bias is not None
 
     def forward(self, x: Tensor, other: Tensor | None, clamp: Clamp | None) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        result = torch.conv2d(x, self._weight, None, *_numbers(self.form))
-        result = result.contiguous(memory_format=torch.channels_last)
         if other is not None:
             other = other.contiguous(memory_format=torch.channels_last)
+        weight, numbers = self._weight, _numbers(self.form)
+        if self._parts is not None:
+            x, weight, numbers = self._parts.spread(x), self._parts.weight, _PLAIN
+        if self._joined and clamp is not None and clamp.relu:
+            if other is None:
+                return torch.cudnn_convolution_relu(x, weight, self.bias, *numbers)
+            return torch.cudnn_convolution_add_relu(x, weight, other, 1.0, self.bias, *numbers)
+        result = torch.conv2d(x, weight, None, *numbers)
+        result = result.contiguous(memory_format=torch.channels_last)
         return finish_(result, self.bias, other, clamp)
 
-    def backward(self, gradient: Tensor, plus: Tensor | None = None) -> Tensor:
+    def backward(self, gradient: Tensor, plus: Tensor | None = None) -> Tensor | Sum:
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         if self._parts is not None:
             result = self._parts(gradient)
@@ -69,7 +89,18 @@ class CardConvolution(FrozenConvolution):
                 gradient, like, self._weight, None, stride, padding, dilation, False, [0, 0],
                 groups, [True, False, False],
             )[0]  # fmt: skip
-        return result if plus is None else result.add_(plus)
+        return result if plus is None else Sum(result, self.whole(plus))
+
+    @staticmethod
+    def cut(clamp: Clamp, gradient: Tensor | Sum, output: Tensor) -> Tensor:
+        """Gradient behind the activation -> before it; a sum is formed on the way."""
+        if not (output.is_cuda and TRITON):
+            return clamp.backward(CardConvolution.whole(gradient), output)
+        return _cut(clamp, gradient, output)
+
+    @staticmethod
+    def whole(gradient: Tensor | Sum) -> Tensor:
+        return gradient.first.add_(gradient.second) if isinstance(gradient, Sum) else gradient
 
     @staticmethod
     def fits(clamp: Clamp | None, *, with_sum: bool) -> bool:
@@ -91,7 +122,7 @@ def finish_(
         return values if clamp is None else values.clamp_(clamp.least, clamp.most)
     from protocore.models.fast import card_kernels
 
-    least, most = (0.0, 0.0) if clamp is None else (clamp.least, min(clamp.most, 3e38))
+    least, most = (0.0, 0.0) if clamp is None else (clamp.least, min(clamp.most, _MOST))
     size = values.numel()
     card_kernels.finish_kernel[(-(-size // _BLOCK),)](
         values,
@@ -103,12 +134,78 @@ def finish_(
     return values
 
 
-class _Subpixels:
-    """The gradient in few channels: see convolution._BySubpixels, the same idea.
+def _cut(clamp: Clamp, gradient: Tensor | Sum, output: Tensor) -> Tensor:
+    from protocore.models.fast import card_kernels
 
-    A kernel that moves by s sees s * s positions of a pixel; each has its part of the weights,
-    and these parts are the channels of one convolution forward, which is then interleaved. cuDNN
-    is several times slower at the gradient in three channels.
+    first, plus = gradient if isinstance(gradient, Sum) else (gradient, None)
+    layout = torch.channels_last if output.dim() == 4 else torch.contiguous_format
+    first, output = (tensor.contiguous(memory_format=layout) for tensor in (first, output))
+    plus = first if plus is None else plus.contiguous(memory_format=layout)
+    result, size = torch.empty_like(first), first.numel()
+    card_kernels.cut_kernel[(-(-size // _BLOCK),)](
+        first, output, plus, result, size, clamp.least, min(clamp.most, _MOST),
+        PLUS=isinstance(gradient, Sum), BLOCK=_BLOCK,
+    )  # fmt: skip
+    return result
+
+
+class CardPool:
+    """The largest value of each window, `(N, C, H, W)` with channels last; differentiable.
+
+    PyTorch's own takes several times as long with channels last.
+    """
+
+    def __init__(self, window: int, stride: int, padding: int, shape: tuple[int, ...]) -> None:
+        self.numbers = (window, stride, padding)
+        self.shape = tuple(shape)  # of the result, without the number of images
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return _Pooling.apply(images, self)
+
+    def launch(self, kernel, first: Tensor, second: Tensor, third: Tensor, over: Tensor, inner):
+        """One call for each value of `over`; `inner` is the form of what is pooled."""
+        size, (channels, height, width) = over.numel(), inner
+        kernel[(-(-size // _BLOCK),)](
+            first, second, third, size, channels, height, width, *self.shape[1:], *self.numbers,
+            BLOCK=_BLOCK,
+        )  # fmt: skip
+
+
+class _Pooling(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, images, pool):
+        from protocore.models.fast.card_kernels import pool_kernel
+
+        images = images.contiguous(memory_format=torch.channels_last)
+        like = images.new_empty(len(images), *pool.shape)
+        result = like.contiguous(memory_format=torch.channels_last)
+        places = torch.empty_like(result, dtype=torch.uint8)
+        pool.launch(pool_kernel, images, result, places, result, images.shape[1:])
+        ctx.save_for_backward(places)
+        ctx.pool, ctx.shape = pool, images.shape
+        return result
+
+    @staticmethod
+    def backward(ctx, gradient):
+        from protocore.models.fast.card_kernels import unpool_kernel
+
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        result = torch.empty(
+            ctx.shape, dtype=gradient.dtype, device=gradient.device,
+            memory_format=torch.channels_last,
+        )  # fmt: skip
+        (places,) = ctx.saved_tensors
+        ctx.pool.launch(unpool_kernel, gradient, places, result, result, ctx.shape[1:])
+        return result, None
+
+
+class _Subpixels:
+    """A convolution over few channels: see convolution._BySubpixels, the same idea both ways.
+
+    A kernel that moves by s sees s * s positions of a pixel; each has its part of the weights.
+    Forward these positions become channels, so that the kernel moves by 1 and tensor cores find
+    enough of them; back they are the channels of one convolution forward, which is then
+    interleaved. cuDNN is several times slower at three channels as they are.
     """
 
     def __init__(self, weight: Tensor, form: Form, size: tuple[int, int]) -> None:
@@ -116,14 +213,37 @@ class _Subpixels:
         self._height, self._width = size
         outputs, self._inputs, high, wide = weight.shape
         s = self._stride
+        self._reach = [
+            ((length + 2 * pad - kernel) // s + -(-kernel // s)) * s
+            for length, pad, kernel in zip(size, form.padding, (high, wide), strict=True)
+        ]
         rows, columns = -(-high // s), -(-wide // s)
         filled = F.pad(weight, (0, columns * s - wide, 0, rows * s - high))
         parts = filled.view(outputs, self._inputs, rows, s, columns, s).flip(2, 4)
         parts = parts.permute(3, 5, 1, 0, 2, 4).reshape(-1, outputs, rows, columns)
+        self._channels = self._inputs if s == 1 else _FEW_CHANNELS
+        self.weight = self._spread_weight(filled, rows, columns)
         self._used = len(parts)
         parts = F.pad(parts, (0, 0, 0, 0, 0, 0, 0, -self._used % _ALIGNED))
         self._weight = parts.contiguous(memory_format=torch.channels_last)
         self._padding = (rows - 1, columns - 1)
+
+    def _spread_weight(self, filled: Tensor, rows: int, columns: int) -> Tensor:
+        s = self._stride
+        filled = F.pad(filled, (0, 0, 0, 0, 0, self._channels - self._inputs))
+        parts = filled.view(len(filled), self._channels, rows, s, columns, s)
+        parts = parts.permute(0, 3, 5, 1, 2, 4).reshape(len(filled), -1, rows, columns)
+        return parts.contiguous(memory_format=torch.channels_last)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """`(N, C, H, W)` -> what `weight` is convolved with, without padding, by steps of 1."""
+        s, (high, wide) = self._stride, self._reach
+        across = (self._left, wide - self._width - self._left)
+        down = (self._top, high - self._height - self._top)
+        more = self._channels - self._inputs
+        filled = F.pad(x.permute(0, 2, 3, 1), (0, more, *across, *down))
+        parts = filled.reshape(len(x), high // s, s, wide // s, s, -1).transpose(2, 3)
+        return parts.reshape(len(x), high // s, wide // s, -1).permute(0, 3, 1, 2)
 
     def __call__(self, gradient: Tensor) -> Tensor:
         parts = torch.conv2d(gradient, self._weight, None, 1, self._padding)

@@ -36,27 +36,25 @@ def cut_kernel(
     if PLUS:
         value += tl.load(plus + place, mask=inside, other=0.0)
     seen = tl.load(output + place, mask=inside, other=0.0).to(tl.float32)
-    value = tl.where((seen > least) & (seen < most), value, 0.0)
+    value = tl.where((seen <= least) | (seen >= most), 0.0, value)
     tl.store(result + place, value, mask=inside)
 
 
 @triton.jit
 def pool_kernel(
-    images, result, places, channels, height, width, high, wide, window, stride, padding,
+    images, result, places, size, channels, height, width, high, wide, window, stride, padding,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Largest value in each window and which of the window it is; channels last: grid (N * tiles).
+    """Largest value in each window, and which of the window it is; channels last.
 
-    The first of equal values counts, row by row; a NaN counts as the largest, as in PyTorch.
+    The first of equal values counts, and a NaN counts as the largest, as in PyTorch.
     """
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    channel = place % channels
-    x = (place // channels) % wide
-    y = (place // channels // wide) % high
-    image = place // channels // wide // high
-    inside = image < tl.num_programs(1)
+    inside = place < size
+    channel, pixel = place % channels, place // channels
+    x, y, image = pixel % wide, (pixel // wide) % high, pixel // wide // high
     best = tl.full((BLOCK,), float("-inf"), tl.float32)
-    found = tl.zeros((BLOCK,), tl.int32) - 1
+    found = tl.full((BLOCK,), -1, tl.int32)
     for down in range(window):
         for across in range(window):
             row, column = y * stride - padding + down, x * stride - padding + across
@@ -68,3 +66,28 @@ def pool_kernel(
             found = tl.where(better, down * window + across, found)
     tl.store(result + place, best.to(result.dtype.element_ty), mask=inside)
     tl.store(places + place, found.to(tl.uint8), mask=inside)
+
+
+@triton.jit
+def unpool_kernel(
+    gradient, places, result, size, channels, height, width, high, wide, window, stride, padding,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The adjoint of pool_kernel: each value asks the windows it lies in, in order."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < size
+    channel, pixel = place % channels, place // channels
+    x, y, image = pixel % width, (pixel // width) % height, pixel // width // height
+    last_x, last_y = (x + padding) // stride, (y + padding) // stride
+    total = tl.zeros((BLOCK,), tl.float32)
+    for up in range((window + stride - 1) // stride):
+        for left in range((window + stride - 1) // stride):
+            row, column = last_y - up, last_x - left
+            down, across = y + padding - row * stride, x + padding - column * stride
+            there = inside & (row >= 0) & (row < high) & (column >= 0) & (column < wide)
+            there &= (down < window) & (across < window)
+            at = ((image * high + row) * wide + column) * channels + channel
+            taken = tl.load(places + at, mask=there, other=255).to(tl.int32)
+            hit = there & (taken == down * window + across)
+            total += tl.load(gradient + at, mask=hit, other=0.0).to(tl.float32)
+    tl.store(result + place, total.to(result.dtype.element_ty), mask=inside)

@@ -91,6 +91,16 @@ class FrozenConvolution:
         return self._backward(gradient.contiguous(memory_format=torch.channels_last), plus)
 
     @staticmethod
+    def cut(clamp: Clamp, gradient: Tensor, output: Tensor) -> Tensor:
+        """Gradient behind the activation that gave `output` -> before it."""
+        return clamp.backward(gradient, output)
+
+    @staticmethod
+    def whole(gradient: Tensor) -> Tensor:
+        """What `backward` gave, as one tensor."""
+        return gradient
+
+    @staticmethod
     def fits(clamp: Clamp | None, *, with_sum: bool) -> bool:
         """oneDNN takes no bounds together with a sum."""
         return clamp is None or clamp.relu or not with_sum

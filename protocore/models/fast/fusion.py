@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from protocore.models.fast.card import CardConvolution
+from protocore.models.fast.card import TRITON, CardPool
 from protocore.models.fast.convolution import Clamp, Form, FrozenConvolution
 from protocore.models.fast.segment import segments
 from protocore.models.fast.tape import Call, Tape, Value
@@ -24,13 +24,22 @@ def _convolution(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1
     """torch.conv2d's signature, which Python cannot see."""
 
 
+def _pooling(x, window, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """F.max_pool2d's signature."""
+
+
 _SIGNATURE = inspect.signature(_convolution)
+_POOLING = inspect.signature(_pooling)
+_WIDEST_POOL = 15  # what is counted within a window fits a byte
 Frozen = dict[tuple, FrozenConvolution]
 
 
-def fuse(tape: Tape, frozen: Frozen) -> Tape:
-    """The same tape with FrozenConvolutions, kept in `frozen` for tapes of other batch sizes."""
-    fusion = _Fusion(tape, frozen)
+def fuse(tape: Tape, frozen: Frozen, kind: type = FrozenConvolution) -> Tape:
+    """The same tape with frozen convolutions, kept in `frozen` for tapes of other batch sizes.
+
+    `kind` is FrozenConvolution on a CPU, CardConvolution on a card.
+    """
+    fusion = _Fusion(tape, frozen, kind)
     for call in tape.calls:
         fusion.add(call)
     return Tape(segments(fusion.calls, tape.result), tape.result, tape.count)
@@ -39,8 +48,9 @@ def fuse(tape: Tape, frozen: Frozen) -> Tape:
 class _Fusion:
     """The calls so far, and where each value comes from."""
 
-    def __init__(self, tape: Tape, frozen: Frozen) -> None:
+    def __init__(self, tape: Tape, frozen: Frozen, kind: type) -> None:
         self.calls: list[Call] = []
+        self._kind = kind
         self._frozen = frozen
         self._made_by: dict[int, int] = {}
         self._uses = Counter(index for call in tape.calls for index in call.inputs())
@@ -49,6 +59,8 @@ class _Fusion:
     def add(self, call: Call) -> None:
         if call.function is torch.conv2d:
             call = self._with_frozen(call)
+        elif call.function is F.max_pool2d:
+            call = _with_pool(call)
         elif call.function in _SUMS or call.function in _SUMS_IN_PLACE:
             if self._take_in_sum(call):
                 return
@@ -69,8 +81,7 @@ class _Fusion:
             return call
         key = (id(weight), id(bias), form, x.shape[2:])
         if key not in self._frozen:
-            kind = CardConvolution if weight.is_cuda else FrozenConvolution
-            self._frozen[key] = kind(weight, bias, form, x.shape[2:])
+            self._frozen[key] = self._kind(weight, bias, form, x.shape[2:])
         return replace(call, function=self._frozen[key], args=(x, None, None), kwargs={})
 
     def _take_in_sum(self, call: Call) -> bool:
@@ -114,6 +125,21 @@ class _Fusion:
     def _replace(self, place: int, before: Call, after: Call, args: tuple) -> None:
         self.calls[place] = replace(before, args=args, output=after.output)
         self._made_by[after.output.index] = place
+
+
+def _with_pool(call: Call) -> Call:
+    """On a card with a pooling of our own where that can do it."""
+    given = _POOLING.bind(*call.args, **call.kwargs)
+    given.apply_defaults()
+    x, window, stride, padding, dilation, _, indices = given.arguments.values()
+    numbers = (window, window if stride is None else stride, padding)
+    numbers = [n[0] if isinstance(n, tuple | list) and len(set(n)) == 1 else n for n in numbers]
+    plain = all(isinstance(n, int) for n in numbers) and numbers[0] <= _WIDEST_POOL
+    plain = plain and dilation in (1, (1, 1)) and not indices
+    if not (plain and TRITON and _is_image(x) and x.on_card):
+        return call
+    pool = CardPool(*numbers, call.output.shape[1:])
+    return replace(call, function=pool, args=(x,), kwargs={})
 
 
 def _is_image(x: object) -> bool:

@@ -11,8 +11,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 
 from protocore.models.classifier import Classifier
-from protocore.models.fast.card import repeatable
-from protocore.models.fast.convolution import available
+from protocore.models.fast.card import CardConvolution, repeatable
+from protocore.models.fast.convolution import FrozenConvolution, available
 from protocore.models.fast.fusion import Frozen, fuse
 from protocore.models.fast.tape import record
 from protocore.models.modules import private_copy
@@ -69,7 +69,8 @@ def faster(module: nn.Module, images: Tensor, frozen: Frozen) -> Callable[[Tenso
     probe = torch.rand(images.shape, generator=torch.Generator().manual_seed(1))
     probe = probe.to(images.device, images.dtype, memory_format=torch.channels_last)
     try:
-        tape = fuse(record(module, 1 - probe), frozen)
+        kind = CardConvolution if images.is_cuda else FrozenConvolution
+        tape = fuse(record(module, 1 - probe), frozen, kind)
         same = _agree(tape, module, probe)
     except Exception as error:  # a foreign network may do anything
         _log.info("%s is run as it is: %s", type(module).__name__, error)

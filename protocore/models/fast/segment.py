@@ -53,6 +53,7 @@ class Segment:
             for call in calls
             for x, other, clamp in [call.args]
         ]
+        self._whole = calls[0].function.whole
         self._inputs = inputs
         self._outputs = outputs
         self._clamped = [output for *_, clamp, output in self._calls if clamp]
@@ -84,11 +85,15 @@ class Segment:
             if gradient is None:
                 continue
             if clamp:
-                gradient = clamp.backward(gradient, outputs.pop(output))
+                gradient = convolution.cut(clamp, gradient, outputs.pop(output))
+            else:
+                gradient = convolution.whole(gradient)
             if other is not None:
-                found[other] = gradient if other not in found else found[other] + gradient
+                before = found.get(other)
+                found[other] = gradient if before is None else self._whole(before) + gradient
             found[x] = convolution.backward(gradient, found.get(x))
-        return tuple(found.get(index) for index in self._inputs)
+        whole = (found.get(index) for index in self._inputs)
+        return tuple(None if part is None else self._whole(part) for part in whole)
 
 
 class _Function(torch.autograd.Function):

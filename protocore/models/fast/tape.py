@@ -31,6 +31,7 @@ class Value:
 
     index: int
     shape: tuple[int, ...]
+    on_card: bool = False
 
 
 @dataclass(kw_only=True)
@@ -132,7 +133,7 @@ class _Recorder(TorchFunctionMode):
 
         def number(tensor: Tensor) -> Value:
             self._kept.append(tensor)
-            self._values[id(tensor)] = Value(self.count, tuple(tensor.shape))
+            self._values[id(tensor)] = Value(self.count, tuple(tensor.shape), tensor.is_cuda)
             self.count += 1
             return self._values[id(tensor)]
 

@@ -4,6 +4,7 @@ tests/conftest.py switches the interpreter on.
 """
 
 import math
+import os
 
 import pytest
 import torch
@@ -17,6 +18,10 @@ from protocore.generation.card import fused
 COUNT, TRANSFORMS, SIZE = 2, 3, 13
 MEAN = (0.4, 0.5, 0.6)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+pytestmark = pytest.mark.skipif(
+    DEVICE.type == "cpu" and os.environ.get("TRITON_INTERPRET") != "1",
+    reason="neither a card nor Triton's interpreter, see tests/conftest.py",
+)
 
 
 def matrices(views: int, seed: int = 0, *, scale=(0.7, 1.3)) -> torch.Tensor:
