@@ -27,7 +27,7 @@ def assert_alike(images, others):
     assert (gaps < 1e-3).float().mean() > 0.97
 
 
-@pytest.mark.parametrize("views", [1, 3, 4, 16])
+@pytest.mark.parametrize("views", [1, 3, 16])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -37,6 +37,8 @@ def assert_alike(images, others):
         {"hf_unit": "gradient", "hf_colour": 4.0, "hf_weight": 100.0},
         {"probability_floor": 0.3, "hf_rise": "class", "hf_weight_end": 4000.0},
         {"fill": "reflect", "hf_penalty": "squared"},
+        {"noise": 0.2, "jitter": 0.3, "greyscale": 0.5, "transforms_per_step": 2},
+        {"parametrisation": "maco"},
     ],
 )
 def test_it_is_the_plain_loop(classifier, changes, views):
@@ -48,6 +50,8 @@ def test_it_is_the_plain_loop(classifier, changes, views):
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=0, atol=0.01)
     assert_alike(found[-1].images(), expected[-1].images())
+    where = expected[-1].state.where
+    assert (found[-1].state.where - where).abs().mean() < 0.01 * where.mean()
 
 
 def test_settings_changed_in_mid_run_hold_from_the_next_step_on(classifier):
