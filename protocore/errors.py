@@ -14,6 +14,7 @@ ProtocoreError                  catch this one
 ├── ImageError                  a file is not an image that can be used
 ├── NaturalReferenceError       a natural reference cannot be built
 ├── ReviewError                 a review session or a cohort test is not valid
+├── ReportError                 a report or an atlas cannot be written
 ├── JobError                    a background job does not exist or cannot do that now
 │   └── JobEndedError           ends the work of a job that was given up or taken over
 └── LibraryError                the library cannot be read or written
@@ -77,6 +78,10 @@ class NaturalReferenceError(ProtocoreError):
 
 class ReviewError(ProtocoreError):
     """A review session or a cohort test is not valid."""
+
+
+class ReportError(ProtocoreError):
+    """A report or an atlas cannot be written."""
 
 
 class JobError(ProtocoreError):

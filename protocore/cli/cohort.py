@@ -29,7 +29,7 @@ from protocore.demo.biases import KNOWN_CLAIMS, KnownClaim, claim_by_key
 from protocore.errors import ReviewError
 from protocore.generation.prototype import library_versions
 from protocore.models.classifier import Classifier
-from protocore.reports.cohort_tables import analysis_csv, predictions_csv, table_text
+from protocore.reports.tables.cohorts import analysis_csv, analysis_text, predictions_csv
 from protocore.review.results import TestResult
 
 DEMO_PAIRS = 100
@@ -70,7 +70,7 @@ def run_cohort(args: argparse.Namespace) -> int:
     result = _run_test(args, classifier, plan, (a, b), notes)
     for path in write_result(args.out, result):
         print(path, file=sys.stderr)
-    print(table_text(result.analysis))
+    print(analysis_text(result.analysis))
     return 0
 
 

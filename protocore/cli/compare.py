@@ -14,24 +14,21 @@ from protocore.cli.settings_options import (
     settings_from_args,
     split_list,
 )
-from protocore.compare.comparison import Comparison, compare, divergence_lines
+from protocore.compare.comparison import Comparison, compare
 from protocore.compare.fairness import plan_targets
 from protocore.compare.related import natural_images, suggest
 from protocore.errors import LibraryError, SettingsError
 from protocore.generation.api import generate_prototypes
 from protocore.generation.prototype import Prototype, make_folder
 from protocore.models.classifier import Classifier
-from protocore.reports.compare import comparison_html
-from protocore.reports.compare_tables import (
-    grid_image,
+from protocore.reports.comparison import comparison_html
+from protocore.reports.pictures import contact_sheet, png_bytes
+from protocore.reports.tables.compare import (
     matrix_csv,
     paths_csv,
-    png_bytes,
     stability_csv,
     top_csv,
 )
-from protocore.reports.figures.compare import divergence_chart
-from protocore.reports.figures.static import chart_svg
 from protocore.similarity.activations import LAYER_SETS
 
 
@@ -87,20 +84,14 @@ def write_comparison(
 ) -> list[Path]:
     """Prototypes, grid, CSV files and the page; raises LibraryError and leaves no half file."""
     matrix = comparison.matrix
-    chart = divergence_chart(
-        comparison.paths.layers,
-        *divergence_lines(comparison),
-        title="Similarity between prototypes",
-        y_title="Spearman correlation",
-    )
     files = {
-        "grid.png": png_bytes(grid_image(comparison)),
+        "grid.png": png_bytes(contact_sheet(comparison)),
         "probabilities.csv": matrix_csv(comparison, matrix.probabilities).encode(),
         "logits.csv": matrix_csv(comparison, matrix.logits).encode(),
         "top_classes.csv": top_csv(comparison).encode(),
         "layers.csv": paths_csv(comparison).encode(),
         "stability.csv": stability_csv(comparison).encode(),
-        "index.html": comparison_html(comparison, [chart_svg(chart)]).encode(),
+        "index.html": comparison_html(comparison).encode(),
     }
     written = [prototype.save(folder / "prototypes") for prototype in prototypes]
     try:

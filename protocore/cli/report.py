@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from protocore.cli.review import add_home_option, find_session, open_library
+from protocore.reports.pdf import html_to_pdf
 from protocore.reports.review.build import write_bundle_report, write_report
 
 
@@ -20,14 +21,20 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     add_home_option(parser)
     parser.add_argument("session", metavar="SESSION", help="identifier, title, or a bundle's file")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.html")
+    parser.add_argument(
+        "--pdf", action="store_true", help="also print it to a PDF file beside it (needs Chromium)"
+    )
     parser.set_defaults(run=run_report)
 
 
 def run_report(args: argparse.Namespace) -> int:
     """Write a report, from the library or from a bundle."""
     if Path(args.session).is_file():
-        print(write_bundle_report(args.session, args.out))
-        return 0
-    library = open_library(args)
-    print(write_report(library, find_session(library, args.session).id, args.out))
+        page = write_bundle_report(args.session, args.out)
+    else:
+        library = open_library(args)
+        page = write_report(library, find_session(library, args.session).id, args.out)
+    print(page)
+    if args.pdf:
+        print(html_to_pdf(page))
     return 0

@@ -14,10 +14,11 @@ import numpy as np
 from protocore.cli.model_options import add_model_options, classifier_from_args
 from protocore.cli.reference_options import ReferenceChooser, add_reference_options
 from protocore.errors import ImageError, LibraryError
-from protocore.generation.prototype import Prototype
+from protocore.generation.prototype import Prototype, slug
 from protocore.models.classifier import Classifier
-from protocore.reports.similarity import layers_csv, summary_content, table_text
-from protocore.reports.similarity_charts import plot_files
+from protocore.reports.charts.similarity import chart_files, evaluation_charts
+from protocore.reports.figures.layers import chart_page
+from protocore.reports.tables.similarity import layers_csv, similarity_text, summary_content
 from protocore.similarity.decoding import SUFFIXES, decode_image
 from protocore.similarity.path import evaluate_images, join
 from protocore.similarity.summary import Evaluation
@@ -57,7 +58,7 @@ def run_similarity(args: argparse.Namespace) -> int:
     ]
     for path in _write(args.out, evaluations):
         print(path, file=sys.stderr)
-    print(table_text(evaluations))
+    print(similarity_text(evaluations))
     return 0
 
 
@@ -134,7 +135,9 @@ def _write(folder: Path, evaluations: Sequence[Evaluation]) -> list[Path]:
         "summary.json": content.encode(),
     }
     for evaluation in evaluations:
-        files |= plot_files(evaluation)
+        files |= chart_files(evaluation)
+        charts = list(evaluation_charts(evaluation).values())
+        files[f"{slug(evaluation.class_label)}.html"] = chart_page(charts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():

@@ -8,24 +8,24 @@ import numpy as np
 import streamlit as st
 
 from pages.components.common.errors import escaped
-from protocore.compare.comparison import ClassMatrix, Comparison, asymmetries, divergence_lines
+from protocore.compare.comparison import Comparison
 from protocore.compare.paths import divergence
-from protocore.reports.compare import comparison_html
-from protocore.reports.compare_tables import (
-    grid_image,
+from protocore.reports.comparison import comparison_chart, comparison_html
+from protocore.reports.figures.compare import matrix_figure
+from protocore.reports.figures.layers import layer_figure
+from protocore.reports.pictures import contact_sheet, png_bytes
+from protocore.reports.tables.compare import (
     matrix_csv,
+    one_sided,
     paths_csv,
-    png_bytes,
     stability_csv,
+    stability_table,
     top_csv,
+    top_table,
 )
-from protocore.reports.figures.compare import divergence_chart, matrix_figure
-from protocore.reports.figures.similarity import LayerChart, layer_figure
-from protocore.reports.figures.static import chart_svg
 
 CONFIG = {"displaylogo": False}
 MEASURES = {"spearman": "All activations (paper)", "profile": "Channel profile"}
-ONE_SIDED = 0.05  # difference of probabilities that is worth a line
 
 
 def show_numbers(comparison: Comparison) -> None:
@@ -45,15 +45,14 @@ def show_numbers(comparison: Comparison) -> None:
         key="compare_matrix",
         config=CONFIG,
     )
-    for one in asymmetries(comparison)[:3]:
-        if abs(one.second_in_first - one.first_in_second) >= ONE_SIDED:
-            st.markdown(
-                f":material/swap_horiz: One-sided: **{escaped(one.second)}** has "
-                f"{one.second_in_first:.2f} on the prototypes of **{escaped(one.first)}**, the "
-                f"reverse is {one.first_in_second:.2f}."
-            )
+    for one in one_sided(comparison)[:3]:
+        st.markdown(
+            f":material/swap_horiz: One-sided: **{escaped(one.second)}** has "
+            f"{one.second_in_first:.2f} on the prototypes of **{escaped(one.first)}**, the "
+            f"reverse is {one.first_in_second:.2f}."
+        )
     with st.expander("Likeliest classes of each prototype", icon=":material/leaderboard:"):
-        st.dataframe(_top_rows(matrix), hide_index=True)
+        st.dataframe(top_table(comparison).records(), hide_index=True)
     st.download_button(
         "CSV",
         data=lambda: matrix_csv(comparison, values),
@@ -62,14 +61,6 @@ def show_numbers(comparison: Comparison) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-
-
-def _top_rows(matrix: ClassMatrix) -> list[dict[str, str]]:
-    return [
-        {"prototype": title}
-        | {f"{rank}.": f"{name} {share:.2f}" for rank, (_, name, share) in enumerate(top, 1)}
-        for title, top in zip(matrix.titles, matrix.top, strict=True)
-    ]
 
 
 def show_transfer(titles: list[str], models: list[str], values: np.ndarray) -> None:
@@ -94,7 +85,7 @@ def show_layers(comparison: Comparison) -> None:
         help="Rank correlation of two prototypes' activations, of all of them or averaged over "
         "space.",
     )
-    chart = _chart(comparison, measure)
+    chart = comparison_chart(comparison, measure)
     st.plotly_chart(layer_figure(chart), key="compare_layers", config=CONFIG)
     groups = [item.group for item in comparison.items]
     seeds = [item.seed for item in comparison.items]
@@ -125,37 +116,17 @@ def show_stability(comparison: Comparison) -> None:
         "whose seeds are no more alike than other classes are has no stable prototype yet: build "
         "no claim on one image of it."
     )
-    rows = [
-        {
-            "group": row.group,
-            "seeds": row.seeds,
-            "between its seeds": _known(row.mean),
-            "least alike pair": _known(row.low),
-            "most alike pair": _known(row.high),
-            "to the other groups": _known(row.others),
-            "stable": _stability(row.mean, row.others),
-        }
-        for row in comparison.stability
-    ]
-    st.dataframe(rows, hide_index=True)
+    st.dataframe(stability_table(comparison).records(), hide_index=True)
     if len(comparison.seeds) < 2:
         st.info("Give two or more seeds on the left to see how stable the prototypes are.")
-
-
-def _stability(mean: float, others: float) -> str:
-    if not np.isfinite(mean):
-        return "one seed: unknown"
-    if not np.isfinite(others):
-        return "nothing to compare with"
-    return "stable" if mean > others else "no more alike than other groups"
 
 
 def show_export(comparison: Comparison) -> None:
     """Everything as files."""
     matrix = comparison.matrix
     files = (
-        ("Page (HTML)", "comparison.html", "text/html", lambda: _page(comparison)),
-        ("Grid (PNG)", "grid.png", "image/png", lambda: png_bytes(grid_image(comparison))),
+        ("Page (HTML)", "comparison.html", "text/html", lambda: comparison_html(comparison)),
+        ("Grid (PNG)", "grid.png", "image/png", lambda: png_bytes(contact_sheet(comparison))),
         (
             "Probabilities (CSV)",
             "probabilities.csv",
@@ -178,20 +149,3 @@ def show_export(comparison: Comparison) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
-
-
-def _page(comparison: Comparison) -> str:
-    return comparison_html(comparison, [chart_svg(_chart(comparison, "spearman"))])
-
-
-def _chart(comparison: Comparison, measure: str) -> LayerChart:
-    return divergence_chart(
-        comparison.paths.layers,
-        *divergence_lines(comparison, measure),
-        title="Similarity between prototypes",
-        y_title="Spearman correlation",
-    )
-
-
-def _known(value: float) -> float | None:
-    return round(value, 3) if np.isfinite(value) else None

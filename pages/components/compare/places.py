@@ -13,8 +13,8 @@ from pages.components.compare.jobs import analysis
 from protocore.compare.edits import COVERS, Box, Stroke, what_if
 from protocore.compare.occlusion import OcclusionMap, occlusion_map
 from protocore.models.classifier import Classifier
-from protocore.reports.compare_tables import png_bytes
 from protocore.reports.figures.compare import occlusion_overlay
+from protocore.reports.pictures import png_bytes
 
 COVER_TITLES = {
     "mean": "Cover with the mean colour",

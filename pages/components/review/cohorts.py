@@ -20,7 +20,7 @@ from protocore.demo.biases import claim_by_key
 from protocore.errors import ProtocoreError
 from protocore.jobs.cohort_tests import CohortImages
 from protocore.models.classifier import Classifier
-from protocore.reports.compare_tables import png_bytes
+from protocore.reports.pictures import png_bytes
 from protocore.review.session import Claim
 
 DEMO_COUNT = 100  # pairs

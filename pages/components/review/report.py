@@ -11,10 +11,10 @@ from pages.components.review import state as review_state
 from protocore.library.review_bundle import REVIEW_SUFFIX, export_review_to_cache
 from protocore.library.verify import verify_bundle
 from protocore.models.spec import ModelSpec
-from protocore.reports.markup import moment
+from protocore.reports.html import moment
 from protocore.reports.review.build import report_name, session_report
-from protocore.reports.review.page import log_rows
 from protocore.review.events import Noted
+from protocore.review.log import log_rows
 from protocore.review.results import claim_evidence, claim_outcome
 from protocore.review.session import ReviewSession
 

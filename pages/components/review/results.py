@@ -9,10 +9,15 @@ from pages.components.common.errors import escaped
 from pages.components.common.images import data_uri
 from pages.components.common.resources import library
 from protocore.cohorts.analysis import CohortAnalysis, Estimate
-from protocore.cohorts.outcomes import interval_text, number_text
 from protocore.cohorts.plan import Prediction
-from protocore.reports.cohort_tables import analysis_csv, predictions_csv
-from protocore.reports.figures.review import Bar, cohorts_figure
+from protocore.reports.figures.cohorts import Bar, cohorts_figure
+from protocore.reports.tables.cohorts import (
+    analysis_csv,
+    cohort_table,
+    comparison_table,
+    predictions_csv,
+    score_table,
+)
 from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession, Test
 
@@ -30,9 +35,11 @@ def show_result(session: ReviewSession, test: Test, result: TestResult) -> None:
     """Tables, warnings, downloads and images of a finished test."""
     analysis = result.analysis
     st.markdown("##### What the model says")
-    st.dataframe(_rows(analysis), hide_index=True, width="stretch")
+    left, right = st.columns(2)
+    left.dataframe(cohort_table(analysis).records(), hide_index=True, width="stretch")
+    right.dataframe(score_table(analysis).records(), hide_index=True, width="stretch")
     st.plotly_chart(_figure(analysis), key=f"cohorts_{test.id}", config={"displaylogo": False})
-    st.dataframe(_comparisons(analysis), hide_index=True, width="stretch")
+    st.dataframe(comparison_table(analysis).records(), hide_index=True, width="stretch")
     for text in (*analysis.warnings, *result.notes):
         st.markdown(f":orange[:material/warning: {escaped(text)}]")
     _skipped(result)
@@ -54,26 +61,6 @@ def show_result(session: ReviewSession, test: Test, result: TestResult) -> None:
     _gallery(session, test, result)
 
 
-def _estimate(measure: str, value: Estimate) -> str:
-    return f"{number_text(measure, value.value)} ({interval_text(measure, value.interval)})"
-
-
-def _rows(analysis: CohortAnalysis) -> list[dict]:
-    """The paper's Tables 1 and 2, with intervals."""
-    rows = []
-    for row in analysis.rows:
-        cells = {
-            "Cohort": row.label,
-            "Images": row.count,
-            "Accuracy": _estimate("accuracy", row.accuracy),
-        }
-        for place, name in enumerate(analysis.class_names):
-            cells[f"Probability ({name})"] = _estimate("probability", row.probabilities[place])
-            cells[f"Logit ({name})"] = _estimate("logit", row.logits[place])
-        rows.append(cells)
-    return rows
-
-
 def _figure(analysis: CohortAnalysis) -> go.Figure:
     shares, logits = [], []
     for row in analysis.rows:
@@ -87,23 +74,6 @@ def _figure(analysis: CohortAnalysis) -> go.Figure:
 def _bar(name: str, estimate: Estimate) -> Bar:
     low, high = estimate.interval
     return Bar(name=name, value=estimate.value, low=low, high=high)
-
-
-def _comparisons(analysis: CohortAnalysis) -> list[dict]:
-    return [
-        {
-            "Measure": ("▶ " if found.primary else "") + found.measure,
-            "A − B": number_text(found.measure, found.difference, signed=True),
-            "95 % interval": interval_text(found.measure, found.interval, signed=True),
-            "Exact test": f"{found.test}, {found.alternative}",
-            "p": f"{found.p:.3g}",
-            "Effect": f"{found.effects[0].name} {found.effects[0].value:.2f}"
-            if found.effects and found.effects[0].value is not None
-            else "–",
-            "Images needed": found.size_needed,
-        }
-        for found in analysis.comparisons
-    ]
 
 
 def _skipped(result: TestResult) -> None:

@@ -11,8 +11,8 @@ from pages.components.common.errors import errors_shown, escaped
 from pages.components.common.resources import library
 from pages.components.review import state as review_state
 from protocore.jobs.rounds import load_picture
-from protocore.reports.markup import image, markup
-from protocore.reports.review.rounds import marks_svg
+from protocore.reports.charts.marks import marks_svg
+from protocore.reports.html import Markup, image_uri, visible
 from protocore.review.events import Observed, Occluded, RoundItem
 from protocore.review.evidence import as_effect
 from protocore.review.material import picture_name
@@ -92,10 +92,15 @@ def _item(session: ReviewSession, of: Round, item: RoundItem, said: list[Observa
 
 def _with_marks(picture: bytes, said: list[Observation], alt: str) -> str:
     """The picture and over it what was marked, as an image of its own: pages show no SVG."""
-    drawing = base64.b64encode(marks_svg(said, MARKS_STYLE).encode()).decode()
-    return markup(
-        '<div class="picture">{}<img class="over" alt="" src="data:image/svg+xml;base64,{}"></div>',
-        image(picture, alt),
+    shown = Markup('<img src="{}" alt="{}">').format(image_uri(picture), visible(alt))
+    marks = marks_svg(said, MARKS_STYLE)
+    if not marks:
+        return Markup('<div class="picture">{}</div>').format(shown)
+    drawing = base64.b64encode(marks.encode()).decode()
+    return Markup(
+        '<div class="picture">{}<img class="over" alt="" src="data:image/svg+xml;base64,{}"></div>'
+    ).format(
+        shown,
         drawing,
     )
 

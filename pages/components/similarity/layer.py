@@ -11,8 +11,8 @@ import streamlit as st
 from pages.components.common.errors import escaped
 from pages.components.common.images import data_uri
 from protocore.jobs.similarity import MeasuredClass
-from protocore.reports.figures.similarity import scores_figure
-from protocore.reports.similarity import place_among
+from protocore.reports.figures.layers import scores_figure
+from protocore.reports.tables.similarity import place_among
 from protocore.similarity.measures import MEASURES, find_measure
 
 SHOWN = 6  # most and least similar images

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 
 import streamlit as st
@@ -15,13 +14,18 @@ from pages.components.similarity.layer import show_layer
 from protocore.errors import LibraryError
 from protocore.generation.prototype import slug
 from protocore.jobs.similarity import MeasuredClass
-from protocore.reports.figures.similarity import LayerChart, layer_figure
-from protocore.reports.figures.static import chart_png, chart_svg
-from protocore.reports.similarity import layers_csv, summary_content
-from protocore.reports.similarity_charts import chart_page, evaluation_chart
+from protocore.reports.charts.layers import LayerChart, chart_svg
+from protocore.reports.charts.similarity import evaluation_chart
+from protocore.reports.figures.layers import chart_page, layer_figure
+from protocore.reports.tables.similarity import (
+    class_means,
+    layers_csv,
+    similarity_table,
+    summary_content,
+)
 from protocore.similarity.measures import MEASURES
 from protocore.similarity.reference import DEFAULT_IMAGES
-from protocore.similarity.summary import Evaluation, Naturalness, naturalness, table4
+from protocore.similarity.summary import Evaluation, Naturalness, naturalness
 
 PER_ROW = 4  # badges
 GOOD_SHARE = 0.656  # of layers with Equation 1: the paper's figure for InceptionV1
@@ -137,42 +141,21 @@ def _draw(chart: LayerChart) -> int | None:
 
 
 def _tables(measured: Sequence[MeasuredClass], measure: str) -> None:
-    pairs, rows = [], []
-    for part in measured:
-        evaluation = part.evaluation
-        for label, summary in zip(evaluation.labels, evaluation.summaries(measure), strict=True):
-            pairs.append((evaluation.similarity.reference.class_index, summary))
-            rows.append(
-                {
-                    "Prototype": label,
-                    "Class": evaluation.class_label,
-                    "Similarity": _with_spread(summary.prototype.mean, summary.prototype.sd),
-                    "Same class": _with_interval(summary.same),
-                    "Different class": _with_interval(summary.different),
-                    "Equation 1": _with_interval(summary.share, percent=True),
-                    "Normalised": _number(summary.normalised.mean),
-                    "Masked": f"{summary.unstable} of {len(evaluation.similarity.layers)}",
-                    "Probability": _number(summary.probability),
-                }
-            )
+    evaluations = [part.evaluation for part in measured]
     left, right = st.columns([3, 2])
     with left:
         st.markdown("#### Every prototype")
+        rows = similarity_table(evaluations, measure).records()
         st.dataframe(rows, hide_index=True, key="similarity_table")
         st.caption(
             "± over layers; in brackets 95% bootstrap intervals over the natural images. The mean "
             "activations themselves are taken as given."
         )
     with right:
+        means = class_means(evaluations, measure)
         st.markdown("#### Over classes (Table 4)")
-        table = table4(pairs)
-        st.dataframe(
-            [{"": row.quantity, "Mean": _with_spread(row.mean, row.sd)} for row in table],
-            hide_index=True,
-            key="similarity_table4",
-        )
-        classes = table[0].classes
-        st.caption(f"± over {classes} classes" if classes > 1 else "One class: no ± over classes")
+        st.dataframe(means.records(), hide_index=True, key="similarity_table4")
+        st.caption(means.title)
 
 
 def _downloads(measured: Sequence[MeasuredClass], part: MeasuredClass, chart: LayerChart) -> None:
@@ -182,7 +165,6 @@ def _downloads(measured: Sequence[MeasuredClass], part: MeasuredClass, chart: La
         "CSV": ("layers.csv", "text/csv", lambda: layers_csv(evaluations)),
         "JSON": ("summary.json", "application/json", lambda: _summary(evaluations)),
         "SVG": (f"{stem}.svg", "image/svg+xml", lambda: chart_svg(chart)),
-        "PNG": (f"{stem}.png", "image/png", lambda: chart_png(chart)),
         "HTML": (f"{stem}.html", "text/html", lambda: chart_page([chart])),
     }
     helps = {
@@ -206,18 +188,3 @@ def _downloads(measured: Sequence[MeasuredClass], part: MeasuredClass, chart: La
 
 def _summary(evaluations: Sequence[Evaluation]) -> str:
     return json.dumps(summary_content(evaluations), indent=2, allow_nan=False)
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "–"
-
-
-def _with_spread(mean: float, sd: float) -> str:
-    return f"{_number(mean)} ± {sd:.3f}" if math.isfinite(sd) else _number(mean)
-
-
-def _with_interval(spread, *, percent: bool = False) -> str:
-    show = (lambda v: f"{v:.0%}" if math.isfinite(v) else "–") if percent else _number
-    if not math.isfinite(spread.low):
-        return show(spread.mean)
-    return f"{show(spread.mean)} [{show(spread.low)}, {show(spread.high)}]"

@@ -1,4 +1,4 @@
-"""Comparisons: class matrices, where classes part, occlusion maps."""
+"""Comparisons: class matrices and occlusion maps."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from PIL import Image
 
-from protocore.reports.figures.similarity import PROTOTYPE_COLOURS, LayerChart, Line
-from protocore.reports.figures.style import apply_style
+from protocore.reports.figures.style import apply_style, plain
 
 ROW_HEIGHT = 30  # pixels
 SUPPORT, AGAINST = (228, 87, 46), (61, 143, 209)  # RGB: covering it lowers, raises the logit
@@ -26,8 +25,8 @@ def matrix_figure(
     figure = go.Figure(
         go.Heatmap(
             z=values.tolist(),
-            x=[f"{name}" for name in columns],
-            y=list(rows),
+            x=[plain(name) for name in columns],
+            y=[plain(name) for name in rows],
             zmin=0.0 if probability else -limit,
             zmax=limit,
             colorscale="Purples" if probability else "RdBu",
@@ -41,28 +40,6 @@ def matrix_figure(
     figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
     figure.update_xaxes(side="top", automargin=True, showgrid=False)
     return figure
-
-
-def divergence_chart(
-    layers: Sequence[str],
-    lines: Sequence[tuple[str, np.ndarray]],
-    within: Sequence[tuple[str, np.ndarray]] = (),
-    *,
-    title: str,
-    y_title: str,
-) -> LayerChart:
-    """Similarity between groups over the layers, and dashed within a group over seeds."""
-    colours = [PROTOTYPE_COLOURS[i % len(PROTOTYPE_COLOURS)] for i in range(len(lines))]
-    drawn = [
-        Line(label=label, values=values, colour=colour)
-        for (label, values), colour in zip(lines, colours, strict=True)
-    ]
-    drawn += [
-        Line(label=label, values=values, colour=colour, dashed=True)
-        for (label, values), colour in zip(within, colours, strict=False)
-        if np.isfinite(values).any()
-    ]
-    return LayerChart(title=title, y_title=y_title, layers=tuple(layers), lines=tuple(drawn))
 
 
 def occlusion_overlay(image: np.ndarray, heat: np.ndarray, limit: float) -> np.ndarray:

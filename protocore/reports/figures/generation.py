@@ -1,17 +1,19 @@
-"""Curves of a run: probability, logit and high-frequency loss over the steps."""
+"""Curves of a run: probability, logit and total variation over the steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import plotly.graph_objects as go
 
-from protocore.reports.figures.style import COLOURS, GRID, apply_style
+from protocore.reports.charts.colours import COLOURS, GRID
+from protocore.reports.figures.style import apply_style, plain
 
 CURVE_TITLES = {
     "probability": "Class probability",
     "logit": "Logit",
-    "hf_loss": "High-frequency loss",
+    "hf_loss": "Total variation",
 }
 
 
@@ -28,7 +30,7 @@ def run_curve(
     """
     figure = go.Figure()
     for curve, label in zip(curves, labels, strict=True):
-        figure.add_scatter(x=curve["step"], y=curve[name], name=label, mode="lines")
+        figure.add_scatter(x=curve["step"], y=curve[name], name=plain(label), mode="lines")
     for step in changes:
         figure.add_vline(x=step, line_dash="dot", line_color="rgba(128,128,150,0.8)")
     figure.update_layout(title=CURVE_TITLES[name], showlegend=len(labels) > 1)
@@ -52,7 +54,7 @@ def live_similarity_chart(
     `values` holds one list per label; `same` and `different` are what photos reach, as lines.
     """
     levels = [
-        {"yAxis": level, "label": {"formatter": name, "position": "insideStartTop"}}
+        {"yAxis": float(level), "label": {"formatter": name, "position": "insideStartTop"}}
         for level, name in ((same, "same class"), (different, "other classes"))
     ]
     curves = [{"step": steps, "similarity": row} for row in values]
@@ -60,7 +62,8 @@ def live_similarity_chart(
     chart["title"]["text"] = "Path similarity (estimated)"
     if chart["series"]:
         chart["series"][0]["markLine"] |= {"label": {"show": True}, "data": levels}
-    limits = [same, different, *(value for row in values for value in row)]
+    known = (same, different, *(value for row in values for value in row))
+    limits = [float(value) for value in known if isfinite(value)]
     chart["yAxis"] |= {"min": round(min(limits) - 0.03, 2), "max": round(max(limits) + 0.03, 2)}
     return chart
 
@@ -74,13 +77,13 @@ def live_curve(
     changes: Sequence[int] = (),
 ) -> dict:
     """The same as an ECharts option, which redraws in place while a run goes on."""
-    marks = [{"xAxis": step} for step in changes]
+    marks = [{"xAxis": int(step)} for step in changes]
     series = [
         {
             "name": label,
             "type": "line",
             "showSymbol": False,
-            "data": [[x, round(y, 5)] for x, y in zip(curve["step"], curve[name], strict=True)],
+            "data": _points(curve["step"], curve[name]),
             "lineStyle": {"width": 2},
             "markLine": {
                 "silent": True,
@@ -97,8 +100,14 @@ def live_curve(
         "color": list(COLOURS),
         "title": {"text": CURVE_TITLES.get(name, name), "textStyle": {"fontSize": 13}},
         "grid": {"left": 48, "right": 12, "top": 34, "bottom": 26},
-        "xAxis": {"type": "value", "min": 0, "max": total, "splitLine": {"show": False}},
+        "xAxis": {"type": "value", "min": 0, "max": int(total), "splitLine": {"show": False}},
         "yAxis": {"type": "value", **limits, "splitLine": {"lineStyle": {"color": GRID}}},
         "tooltip": {"trigger": "axis"},
         "series": series,
     }
+
+
+def _points(steps: Sequence[float], values: Sequence[float]) -> list[list[float | None]]:
+    """Plain numbers, which JSON knows, of whatever kind they come; None leaves a gap."""
+    pairs = zip(map(int, steps), map(float, values), strict=True)
+    return [[step, round(value, 5) if isfinite(value) else None] for step, value in pairs]

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import plotly.graph_objects as go
 
-# Ten colours that stay apart on white, on near-black and for the colour-blind; also in the theme.
-COLOURS = (
-    "#5b4bdb",
-    "#e4572e",
-    "#1a936f",
-    "#d9a400",
-    "#3d8fd1",
-    "#b5179e",
-    "#6c757d",
-    "#7cb518",
-    "#8c564b",
-    "#17becf",
-)
-GRID = "rgba(128, 128, 150, 0.22)"
+from protocore.reports.charts.colours import COLOURS, GRID
 
 
 def apply_style(figure: go.Figure, *, height: int = 320) -> go.Figure:
@@ -35,3 +24,8 @@ def apply_style(figure: go.Figure, *, height: int = 320) -> go.Figure:
     figure.update_xaxes(gridcolor=GRID, zeroline=False)
     figure.update_yaxes(gridcolor=GRID, zeroline=False)
     return figure
+
+
+def plain(text: str) -> str:
+    """A foreign text for Plotly, which would take tags in it for markup."""
+    return escape(text, quote=False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from protocore.errors import ProtocoreError
+from protocore.files import write_atomic
 from protocore.generation.prototype import slug
 from protocore.library import folders
 from protocore.library.library import Library
@@ -83,7 +83,7 @@ def material_in(
             thumbnails[test.id] = {
                 key: paths[key].read_bytes() for key in sorted(shown & set(paths))
             }
-    items = {item.prototype_id: item for of in session.rounds for item in of.items}
+    items = {item.prototype_id: item for found in session.rounds for item in found.items}
     pictures = {
         identifier: picture
         for identifier, item in items.items()
@@ -116,12 +116,7 @@ def badge_text(naturalness: Mapping[str, Any]) -> str:
 
 
 def _write(target: Path, page: str) -> Path:
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     with folders.explained_disk(target.parent):
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(page.encode())
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, page)
     return target

@@ -1,19 +1,14 @@
-"""The claims of a review report: as they were tested, what changed, and how they are decided."""
+"""The claims of a review report: as they were locked, what changed, tests, decisions, evidence."""
 
 from __future__ import annotations
 
-from protocore.cohorts.outcomes import Outcome, number_text
-from protocore.reports.markup import (
-    Html,
-    joined,
-    markup,
-    moment,
-    pairs,
-    paragraph,
-    said,
-    table,
-)
-from protocore.reports.review.tests import result_part
+from dataclasses import dataclass
+
+from protocore.cohorts.outcomes import number_text
+from protocore.reports.charts.svg import shortened
+from protocore.reports.html import Markup, moment, said
+from protocore.reports.review.tests import ResultView, result_view
+from protocore.reports.tables import NOTHING
 from protocore.review.evidence import Evidence
 from protocore.review.material import ReportMaterial, class_name, item_names
 from protocore.review.results import adjusted, claim_evidence, claim_outcome
@@ -21,52 +16,79 @@ from protocore.review.session import Claim, ClaimVersion, ReviewSession, Test
 from protocore.text import plural
 
 HOLDS = {True: "✓ yes", False: "✗ no", None: "? open"}
+LONGEST = 280  # characters of a text in the main part; the appendix has all of it
+IN_SHORT = ("target class", "rival classes", "cohort A", "cohort B", "predicted",
+            "smallest effect", "level", "images", "why")  # fmt: skip
+Rows = list[tuple[object, ...]]
 
 
-def claim_summary(
+@dataclass(frozen=True, kw_only=True)
+class ClaimView:
+    """Everything about one claim, ready to be shown."""
+
+    number: int
+    statement: str
+    locked: bool
+    changed_after_lock: bool
+    outcome: str  # of the rule; "not tested" without a finished test
+    reason: str
+    evidence: Evidence
+    criteria: Rows  # criterion, holds, found
+    decisions: Rows  # reviewer, decision, time, note
+    fields: Rows  # name, value
+    written: str
+    changes: Rows
+    tests: Rows
+    notes: tuple[str, ...]  # what to know about the tests
+    result: ResultView | None  # of the last finished test
+
+    @property
+    def in_short(self) -> Rows:
+        """The fields of the main part, with long texts cut."""
+        found = dict(self.fields)
+        return [(name, _cut(found[name])) for name in IN_SHORT]
+
+    @property
+    def statement_in_short(self) -> str:
+        """The claim as a heading."""
+        return shortened(self.statement, LONGEST)
+
+    @property
+    def decisions_in_short(self) -> str:
+        """ "Ada: supported; Bob: undecided"."""
+        return "; ".join(f"{row[0]}: {row[1]}" for row in self.decisions) or "none yet"
+
+
+def claim_view(
     session: ReviewSession, number: int, claim: Claim, material: ReportMaterial
-) -> Html:
-    """One paragraph: what is claimed, what the reviewers say, what the rules say."""
+) -> ClaimView:
+    """One claim with its history."""
     outcome = claim_outcome(session, claim, material.results)
     evidence = claim_evidence(session, claim, material.results)
-    decisions = [f"{name}: {one.decision}" for name, one in claim.decisions.items()]
-    return markup(
-        '<div class="card"><p><b>Claim {0}.</b> <a href="#claim-{0}">{1}</a></p><p>'
-        '<span class="mark">evidence: {2}</span> <span class="mark">by the rules: {3}</span> '
-        "Reviewers — {4}.</p><p>{5}</p>{6}</div>",
-        number,
-        claim.current.said.statement,
-        evidence.grade,
-        outcome.outcome if outcome else "not tested",
-        "; ".join(decisions) or "no decision yet",
-        outcome.reason if outcome else "There is no finished test.",
-        _change_warning(claim),
+    shown = claim.locked or claim.current
+    decisions = claim.decisions.items()
+    return ClaimView(
+        number=number,
+        statement=claim.current.said.statement,
+        locked=claim.locked is not None,
+        changed_after_lock=claim.changed_after_lock,
+        outcome=outcome.outcome if outcome else "not tested",
+        reason=outcome.reason if outcome else "There is no finished test.",
+        evidence=evidence,
+        criteria=[(one.key, HOLDS[one.holds], one.found) for one in evidence.criteria],
+        decisions=[
+            (name, one.decision, moment(one.time), said(one.note)) for name, one in decisions
+        ],
+        fields=claim_fields(session, material, shown),
+        written=_written(claim),
+        changes=_changes(session, material, claim),
+        tests=_tests(session, claim, material),
+        notes=_notes(session, claim, material),
+        result=_result(session, claim, material),
     )
 
 
-def claim_part(session: ReviewSession, number: int, claim: Claim, material: ReportMaterial) -> Html:
-    """Everything about one claim."""
-    locked = claim.locked
-    shown = locked or claim.current
-    parts = [
-        markup('<h3 id="claim-{}">Claim {}: {}</h3>', number, number, shown.said.statement),
-        _change_warning(claim),
-        markup(
-            "<h4>{}</h4>", "As locked before the test" if locked else "As it is; not tested yet"
-        ),
-        pairs(claim_fields(session, material, shown)),
-        paragraph(_written(claim), "faint"),
-        _changes(session, material, claim),
-        *_tests(session, claim, material),
-        _decisions(claim),
-        evidence_part(claim_evidence(session, claim, material.results)),
-    ]
-    return joined(parts)
-
-
-def claim_fields(
-    session: ReviewSession, material: ReportMaterial, version: ClaimVersion
-) -> list[tuple[str, Html | str]]:
+def claim_fields(session: ReviewSession, material: ReportMaterial, version: ClaimVersion) -> Rows:
     """One version of a claim as names and texts; two versions can be compared by them."""
     claim, plan = version.said, version.said.plan
     smallest = number_text(plan.measure, plan.smallest_effect)
@@ -81,13 +103,20 @@ def claim_fields(
         ("cohort A", said(claim.cohort_a)),
         ("cohort B", said(claim.cohort_b)),
         ("predicted", f"{plan.measure} {words.get(plan.direction, 'differs, either way')}"),
-        ("smallest effect", f"{smallest} — what is smaller is of no interest"),
+        ("smallest effect", f"{smallest}; anything smaller does not matter"),
         ("level", f"{plan.alpha:g}; intervals of {100 * (1 - plan.alpha):g} %"),
         ("images", "compared pair by pair" if plan.paired else "two separate groups"),
         ("why", said(claim.why) if claim.why.strip() else "no reason given"),
         ("rests on", "; ".join(links) or "no observation"),
         ("demo world", claim.known or "other images"),
     ]
+
+
+def _cut(value: object) -> object:
+    """A text of the main part; what somebody wrote stays marked as such."""
+    if isinstance(value, Markup):
+        return said(shortened(value.striptags(), LONGEST))
+    return shortened(str(value), LONGEST)
 
 
 def _written(claim: Claim) -> str:
@@ -101,19 +130,9 @@ def _written(claim: Claim) -> str:
     return f"{text}."
 
 
-def _change_warning(claim: Claim) -> Html:
-    if not claim.changed_after_lock:
-        return Html("")
-    return paragraph(
-        "This claim was changed after its first test had been started: what is claimed now is not "
-        "what was predicted. The changes are listed with the claim.",
-        "warn",
-    )
-
-
-def _changes(session: ReviewSession, material: ReportMaterial, claim: Claim) -> Html:
+def _changes(session: ReviewSession, material: ReportMaterial, claim: Claim) -> Rows:
     """Which fields every later version changed."""
-    rows = []
+    rows: Rows = []
     for old, new in zip(claim.versions, claim.versions[1:], strict=False):
         both = (claim_fields(session, material, one) for one in (old, new))
         after = bool(claim.locked_at) and new.seq > claim.locked_at
@@ -121,48 +140,15 @@ def _changes(session: ReviewSession, material: ReportMaterial, claim: Claim) -> 
             if before != now:
                 when = "AFTER the lock" if after else "before the lock"
                 rows.append((new.seq, moment(new.time), new.author, when, name, before, now))
-    if not rows:
-        return Html("")
-    head = ("event", "time", "by", "when", "what", "was", "became")
-    return joined([markup("<h4>Changes</h4>"), table(head, rows)])
+    return rows
 
 
-def _tests(session: ReviewSession, claim: Claim, material: ReportMaterial) -> list[Html]:
-    tests = session.tests_of(claim.id)
-    if not tests:
-        return []
+def _tests(session: ReviewSession, claim: Claim, material: ReportMaterial) -> Rows:
     final = session.final_test(claim.id)
-    outcome = claim_outcome(session, claim, material.results)
-    rows = [
-        (test.seq, moment(test.time), test.author, _state(test, final), _found(test, material))
-        for test in tests
+    return [
+        (test.seq, moment(test.time), test.author, _state(test, final), _alone(test, material))
+        for test in session.tests_of(claim.id)
     ]
-    parts = [
-        markup("<h4>Tests</h4>"),
-        table(("event", "started", "by", "state", "by itself it says"), rows),
-    ]
-    if len(tests) > 1:
-        text = "was tested more than once. Only the last finished test counts; every test is listed"
-        parts.append(paragraph(f"This claim {text}.", "warn"))
-    if final is None:
-        return parts
-    if final.started.plan != claim.current.said.plan:
-        text = "The last test followed an earlier plan than that of the claim as it is now."
-        parts.append(paragraph(text, "warn"))
-    return [*parts, *_final(session, final, outcome, material)]
-
-
-def _final(
-    session: ReviewSession, final: Test, outcome: Outcome | None, material: ReportMaterial
-) -> list[Html]:
-    result = material.results.get(final.id)
-    if result is None or outcome is None:
-        return [
-            paragraph("The result of the last test is missing, or not the one recorded.", "warn")
-        ]
-    holm = adjusted(session, material.results)
-    thumbnails = material.thumbnails.get(final.id, {})
-    return [result_part(result, outcome, holm[final.id], len(holm), thumbnails)]
 
 
 def _state(test: Test, final: Test | None) -> str:
@@ -171,29 +157,32 @@ def _state(test: Test, final: Test | None) -> str:
     return f"{test.status}, counts" if test == final else test.status
 
 
-def _found(test: Test, material: ReportMaterial) -> str:
+def _alone(test: Test, material: ReportMaterial) -> str:
+    """The outcome without a correction for other claims."""
     result = material.results.get(test.id)
-    return result.analysis.outcome().outcome if result else "–"
+    return result.analysis.outcome().outcome if result else NOTHING
 
 
-def _decisions(claim: Claim) -> Html:
-    if not claim.decisions:
-        return Html("")
-    rows = [
-        (name, one.decision, moment(one.time), said(one.note))
-        for name, one in claim.decisions.items()
-    ]
-    head = ("reviewer", "decision", "time", "note")
-    return joined([markup("<h4>Decisions of the reviewers</h4>"), table(head, rows)])
+def _notes(session: ReviewSession, claim: Claim, material: ReportMaterial) -> tuple[str, ...]:
+    final = session.final_test(claim.id)
+    notes = []
+    if len(session.tests_of(claim.id)) > 1:
+        notes.append(
+            "This claim was tested more than once. Only the last finished test counts; the "
+            "appendix lists every test."
+        )
+    if final is not None and final.started.plan != claim.current.said.plan:
+        notes.append("The last test followed an earlier plan than that of the claim as it is now.")
+    if final is not None and final.id not in material.results:
+        notes.append("The result of the last test is missing, or not the one recorded.")
+    return tuple(notes)
 
 
-def evidence_part(evidence: Evidence) -> Html:
-    """The grade, and every criterion with its rule."""
-    rows = [(one.key, HOLDS[one.holds], one.rule, one.found) for one in evidence.criteria]
-    return joined(
-        [
-            markup("<h4>Evidence: {}</h4>", evidence.grade),
-            paragraph(f"That is: {evidence.meaning}."),
-            table(("criterion", "holds", "rule", "found"), rows),
-        ]
-    )
+def _result(session: ReviewSession, claim: Claim, material: ReportMaterial) -> ResultView | None:
+    final = session.final_test(claim.id)
+    result = material.results.get(final.id) if final else None
+    if final is None or result is None:
+        return None
+    holm = adjusted(session, material.results)
+    thumbnails = material.thumbnails.get(final.id, {})
+    return result_view(result, holm[final.id], len(holm), thumbnails)

@@ -5,7 +5,6 @@ import numpy as np
 from protocore.reports.figures.compare import (
     AGAINST,
     SUPPORT,
-    divergence_chart,
     matrix_figure,
     occlusion_overlay,
 )
@@ -18,18 +17,6 @@ def test_the_heatmap_holds_the_values_and_keeps_probabilities_on_one_scale():
     assert (heat.zmin, heat.zmax) == (0, 1) and list(heat.y) == ["p", "q"]
     logits = matrix_figure(np.array([[-8.0, 2.0]]), ["p"], ["A", "B"], kind="logit").data[0]
     assert (logits.zmin, logits.zmax) == (-8, 8)
-
-
-def test_the_chart_has_a_dashed_line_where_seeds_are_known():
-    lines = [("a | b", np.array([0.9, 0.5])), ("a | c", np.array([0.8, 0.4]))]
-    within = [("within", np.array([0.9, 0.9])), ("unknown", np.array([np.nan, np.nan]))]
-    chart = divergence_chart(["x", "y"], lines, within, title="t", y_title="y")
-    assert [(line.label, line.dashed) for line in chart.lines] == [
-        ("a | b", False),
-        ("a | c", False),
-        ("within", True),
-    ]
-    assert chart.lines[2].colour == chart.lines[0].colour != chart.lines[1].colour
 
 
 def test_the_overlay_is_orange_where_it_counts_blue_where_it_hurts_and_grey_elsewhere():

@@ -1,22 +1,22 @@
-"""Path similarity as files that others can read: a CSV of all layers and a JSON summary."""
+"""Path similarity in tables: a CSV of all layers and a JSON summary for files, one for people."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from protocore.files import csv_text
 from protocore.generation.prototype import library_versions
+from protocore.reports.tables import NOTHING, Table, table
 from protocore.similarity.activations import LayerInfo
 from protocore.similarity.measures import MEASURES, find_measure
 from protocore.similarity.path import layer_curves
-from protocore.similarity.summary import Evaluation, naturalness, table4
-from protocore.text import aligned, finite
+from protocore.similarity.summary import Evaluation, Spread, Summary, naturalness, table4
+from protocore.text import finite, plural
 
 COLUMNS = (
     "prototype", "class", "measure", "layer", "name", "kind", "shape", "calls",
@@ -34,13 +34,13 @@ def layer_text(layer: LayerInfo) -> str:
 
 def layers_csv(evaluations: Sequence[Evaluation]) -> str:
     """One row per prototype, measure and layer; empty where a score is not defined."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for evaluation in evaluations:
-        for measure in MEASURES:
-            writer.writerows(_rows(evaluation, measure.name))
-    return buffer.getvalue()
+    rows = [
+        row
+        for evaluation in evaluations
+        for measure in MEASURES
+        for row in layer_rows(evaluation, measure.name)
+    ]
+    return csv_text([COLUMNS, *rows])
 
 
 def summary_content(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
@@ -61,45 +61,80 @@ def summary_content(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     return finite(content)
 
 
-def table_text(evaluations: Sequence[Evaluation]) -> str:
-    """All prototypes and, below, the means over classes, for a terminal or a README."""
-    header = ("prototype", "similarity", "same", "different", "Eq. 1", "unstable", "profile",
-              "same", "different", "p")  # fmt: skip
-    rows = [header]
-    for evaluation in evaluations:
-        pairs = zip(evaluation.summaries(), evaluation.summaries("profile"), strict=True)
-        for label, (path, profile) in zip(evaluation.labels, pairs, strict=True):
-            rows.append(
-                (
-                    label,
-                    *(f"{x.mean:.3f}" for x in (path.prototype, path.same, path.different)),
-                    f"{path.share.mean:.1%}",
-                    f"{path.unstable}/{len(evaluation.similarity.layers)}",
-                    *(f"{x.mean:.3f}" for x in (profile.prototype, profile.same)),
-                    f"{profile.different.mean:.3f}",
-                    f"{path.probability:.2f}",
-                )
-            )
-    return "\n".join([aligned(rows), "", _table4_text(evaluations)])
+@dataclass(frozen=True, kw_only=True)
+class SimilarityRow:
+    """One prototype under one measure."""
+
+    label: str
+    class_label: str
+    class_index: int
+    layers: int
+    summary: Summary
 
 
-def _table4_text(evaluations: Sequence[Evaluation]) -> str:
-    pairs = [
-        (evaluation.similarity.reference.class_index, summary)
+def similarity_rows(
+    evaluations: Sequence[Evaluation], measure: str = "spearman"
+) -> list[SimilarityRow]:
+    """One row per prototype of all evaluations."""
+    return [
+        SimilarityRow(
+            label=label,
+            class_label=evaluation.class_label,
+            class_index=evaluation.similarity.reference.class_index,
+            layers=len(evaluation.similarity.layers),
+            summary=summary,
+        )
         for evaluation in evaluations
-        for summary in evaluation.summaries()
+        for label, summary in zip(evaluation.labels, evaluation.summaries(measure), strict=True)
     ]
-    table = table4(pairs)
-    lines = [f"mean over {table[0].classes} class(es), ± standard deviation over classes"]
-    for row in table:
-        spread = f" ± {row.sd:.3f}" if math.isfinite(row.sd) else ""
-        lines.append(f"  {row.quantity:<32} {row.mean:.3f}{spread}")
-    return "\n".join(lines)
 
 
-def _rows(evaluation: Evaluation, measure: str) -> list[list[str]]:
+def similarity_table(evaluations: Sequence[Evaluation], measure: str = "spearman") -> Table:
+    """Every prototype beside natural images; ± over layers, bootstrap intervals in brackets."""
+    head = ("prototype", "class", "similarity", "same class", "different class", "Equation 1",
+            "normalised", "masked layers", "class probability")  # fmt: skip
+    rows = [
+        (
+            row.label,
+            row.class_label,
+            _with_spread(row.summary.prototype.mean, row.summary.prototype.sd),
+            _with_interval(row.summary.same),
+            _with_interval(row.summary.different),
+            _with_interval(row.summary.share, percent=True),
+            _number(row.summary.normalised.mean),
+            f"{row.summary.unstable} of {row.layers}",
+            _number(row.summary.probability),
+        )
+        for row in similarity_rows(evaluations, measure)
+    ]
+    return table(head, rows, numbers=range(2, 9), title="Every prototype")
+
+
+def class_means(evaluations: Sequence[Evaluation], measure: str = "spearman") -> Table:
+    """Means over classes (the paper's Table 4); the title says over how many."""
+    pairs = [(row.class_index, row.summary) for row in similarity_rows(evaluations, measure)]
+    found = table4(pairs)
+    rows = [(row.quantity, _with_spread(row.mean, row.sd)) for row in found]
+    over = f"Mean ± standard deviation over {plural(found[0].classes, 'class', 'classes')}"
+    return table(("quantity", "mean"), rows, numbers=(1,), title=over)
+
+
+def similarity_text(evaluations: Sequence[Evaluation]) -> str:
+    """Spearman and channel profile of all prototypes and the means over classes, for a terminal."""
+    spearman, profile = (similarity_table(evaluations, name) for name in ("spearman", "profile"))
+    means = class_means(evaluations)
+    parts = [
+        spearman.text(),
+        f"Channel profile\n{profile.text()}",
+        f"{means.title}\n{means.text()}",
+    ]
+    return "\n\n".join(parts)
+
+
+def layer_rows(evaluation: Evaluation, measure: str) -> list[list[object]]:
+    """Raw values of COLUMNS, one row per prototype and layer."""
     curves = layer_curves(evaluation.similarity, measure)
-    rows = []
+    rows: list[list[object]] = []
     for place, label in enumerate(evaluation.labels):
         for layer in evaluation.similarity.layers:
             i = layer.index
@@ -112,7 +147,7 @@ def _rows(evaluation: Evaluation, measure: str) -> list[list[str]]:
                 [
                     *(label, evaluation.class_label, measure, i, layer.name, layer.kind, shape),
                     layer.calls,
-                    *(f"{score:.7g}" if math.isfinite(score) else "" for score in scores),
+                    *(float(f"{score:.7g}") if math.isfinite(score) else "" for score in scores),
                     int(curves.unstable[i]),
                 ]
             )
@@ -158,3 +193,20 @@ def place_among(evaluation: Evaluation, measure: str, layer: int, prototype: int
     score = sign * evaluation.similarity.scores[place, prototype, layer]
     known = natural[np.isfinite(natural)]
     return float((score >= known).mean()) if len(known) and math.isfinite(score) else math.nan
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else NOTHING
+
+
+def _with_spread(mean: float, sd: float) -> str:
+    return f"{_number(mean)} ± {sd:.3f}" if math.isfinite(sd) else _number(mean)
+
+
+def _with_interval(spread: Spread, *, percent: bool = False) -> str:
+    def show(value: float) -> str:
+        return f"{value:.1%}" if percent and math.isfinite(value) else _number(value)
+
+    if not math.isfinite(spread.low):
+        return show(spread.mean)
+    return f"{show(spread.mean)} [{show(spread.low)}, {show(spread.high)}]"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocore.reports.figures.review import APART, Bar, cohorts_figure
+from protocore.reports.figures.cohorts import APART, Bar, cohorts_figure
 
 SHARES = [
     [Bar(name="accuracy", value=0.75, low=0.5, high=0.9)],

@@ -8,14 +8,16 @@ import numpy as np
 from PIL import Image
 
 from protocore.compare.comparison import compare
-from protocore.reports.compare import comparison_html
-from protocore.reports.compare_tables import (
-    grid_image,
+from protocore.reports.comparison import comparison_html
+from protocore.reports.pictures import contact_sheet, png_bytes
+from protocore.reports.tables.compare import (
     matrix_csv,
+    one_sided,
     paths_csv,
-    png_bytes,
     stability_csv,
+    stability_table,
     top_csv,
+    top_table,
 )
 from tests.compare.makers import quadrants
 from tests.compare.test_comparison import four
@@ -39,25 +41,36 @@ def test_the_other_tables():
     paths = table(paths_csv(comparison))
     assert paths[0] == ["layer", "first", "second", "spearman", "profile"]
     assert len(paths) == 1 + 6 * len(comparison.paths.layers)
-    assert table(stability_csv(comparison))[1][:3] == ["0 · top left", "2", "1"]
+    assert table(stability_csv(comparison))[1][:3] == ["0 · top left", "2", "1.0"]
+
+
+def test_tables_for_people():
+    comparison = compare(quadrants(), four())
+    stability = stability_table(comparison).records()[0]
+    assert (stability["group"], stability["seeds"], stability["mean"]) == (
+        "0 · top left", "2", "1.000",
+    )  # fmt: skip
+    assert top_table(comparison).records()[0]["1."].startswith("0 · top left ") or (
+        top_table(comparison).records()[0]["1."].startswith("top left ")
+    )
+    assert one_sided(comparison) == []
 
 
 def test_the_grid_holds_every_image_at_its_place():
     comparison = compare(quadrants(), four())
-    sheet = np.asarray(grid_image(comparison, size=16))
+    sheet = np.asarray(contact_sheet(comparison, size=16))
     assert sheet.shape == (8 + 2 * (16 + 34 + 8), 8 + 2 * (16 + 8), 3)
     np.testing.assert_array_equal(sheet[8:24, 8:24], comparison.images[0])
     np.testing.assert_array_equal(sheet[8:24, 32:48], comparison.images[2])  # beside, same seed
     np.testing.assert_array_equal(sheet[66:82, 32:48], comparison.images[3])
-    assert Image.open(io.BytesIO(png_bytes(grid_image(comparison)))).size == (56, 124)
+    assert Image.open(io.BytesIO(png_bytes(contact_sheet(comparison)))).size == (56, 124)
 
 
 def test_the_page_needs_nothing_else_and_escapes_names():
     classifier = quadrants()
     object.__setattr__(classifier, "class_names", ("<b>evil</b>", "x", "y", "z"))
-    text = comparison_html(compare(classifier, four(classifier)), ["<svg></svg>"])
+    text = comparison_html(compare(classifier, four(classifier)))
     assert "<b>evil" not in text and "&lt;b&gt;evil" in text
     assert text.count("data:image/png;base64,") == 4
-    assert "<svg></svg>" in text and "Fair: same settings" in text
+    assert text.count("<svg ") == 1 and "Fair: same settings" in text
     assert not re.search(r"(src|href)=.?https?:", text)
-    assert "<td>–</td>" not in text

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from protocore.reports.figures.style import COLOURS, apply_style
+from protocore.reports.charts.colours import COLOURS
+from protocore.reports.figures.style import apply_style, plain
 
 APART = 0.13  # of a row, from its middle
 
@@ -37,7 +37,7 @@ def cohorts_figure(
     for column, groups in enumerate((shares, logits), start=1):
         for place, (label, bars) in enumerate(zip(labels, groups, strict=True)):
             figure.add_trace(_marks(place, label, bars, shown=column == 1), row=1, col=column)
-        names = [_plain(bar.name) for bar in groups[0]]
+        names = [plain(bar.name) for bar in groups[0]]
         rows = {"tickvals": list(range(len(names))), "ticktext": names}
         figure.update_yaxes(range=[len(names) - 0.5, -0.5], **rows, row=1, col=column)
     apply_style(figure, height=170 + 44 * max(len(bars) for bars in (*shares, *logits)))
@@ -58,13 +58,9 @@ def _marks(place: int, label: str, bars: Sequence[Bar], *, shown: bool) -> go.Sc
         mode="markers",
         marker={"size": 10, "symbol": ("circle", "diamond-open")[place % 2]},
         line_color=COLOURS[place % len(COLOURS)],
-        name=_plain(label),
+        name=plain(label),
         legendgroup=label,
         showlegend=shown,
-        customdata=[_plain(bar.name) for bar in bars],
+        customdata=[plain(bar.name) for bar in bars],
         hovertemplate="%{customdata}: %{x:.3f}",
     )
-
-
-def _plain(text: str) -> str:
-    return escape(text, quote=False)

@@ -2,9 +2,18 @@ import csv
 import io
 from dataclasses import replace
 
+import pytest
+
 from protocore.cohorts.analysis import analyse
 from protocore.cohorts.plan import TestPlan
-from protocore.reports.cohort_tables import analysis_csv, predictions_csv, table_text
+from protocore.reports.tables.cohorts import (
+    analysis_csv,
+    analysis_text,
+    cohort_table,
+    comparison_table,
+    predictions_csv,
+    score_table,
+)
 from tests.cohorts.predictions import RIVAL, TARGET, prediction, with_hits, with_logits
 
 PLAN = TestPlan(target=TARGET, rivals=(RIVAL,))
@@ -21,22 +30,41 @@ def made(plan=PLAN):
     )
 
 
-def test_the_terminal_shows_both_tables_and_the_outcome():
-    shown = table_text(made())
-    lines = [line.split("  ") for line in shown.splitlines()]
-    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
-    assert cells[0][:5] == ["cohort", "images", "accuracy", "interval", "P(academic gown)"]
-    assert cells[1][:4] == ["light", "40", "72.5 %", "57.2 to 83.9 %"]
-    assert cells[2][:4] == ["dark", "40", "60.0 %", "44.6 to 73.7 %"]
-    primary = next(line for line in cells if line and line[0] == "*")
-    assert primary[1:5] == [
-        "accuracy (academic gown)",
-        "+12.5 %",
-        "-8.0 to +31.7 %",
-        "Fisher, greater",
-    ]
+def test_one_table_for_terminal_page_and_report():
+    analysis = made()
+    light, dark = cohort_table(analysis).records()
+    assert (light["cohort"], light["images"], light["correct"]) == ("light", "40", "29")
+    assert light["accuracy (95 % interval)"] == "72.5 % (57.2 to 83.9 %)"
+    assert dark["accuracy (95 % interval)"] == "60.0 % (44.6 to 73.7 %)"
+    primary = comparison_table(analysis).rows[0]
+    assert primary[:4] == (
+        "▸ accuracy (academic gown)", "+12.5 %", "-8.0 to +31.7 %", "Fisher, greater",
+    )  # fmt: skip
     assert primary[-1] == "240"
-    assert "\n\nundecided: accuracy, A - B: +12.5 %" in shown
+    shown = analysis_text(analysis)
+    tables = (cohort_table(analysis), score_table(analysis), comparison_table(analysis))
+    for table in tables:
+        assert all(cell in shown for row in table.rows for cell in row)
+    assert "undecided: accuracy, A - B: +12.5 %" in shown
+
+
+@pytest.mark.parametrize(("alpha", "level"), [(0.05, "95 %"), (0.1, "90 %"), (0.005, "99.5 %")])
+def test_the_level_of_an_interval_is_that_of_the_plan(alpha, level):
+    analysis = made(replace(PLAN, alpha=alpha))
+    heads = [*cohort_table(analysis).head, *score_table(analysis).head]
+    heads += comparison_table(analysis).head
+    assert [head for head in heads if "interval" in head] == [
+        f"accuracy ({level} interval)", f"mean ({level} interval)", f"{level} interval",
+    ]  # fmt: skip
+    row = next(csv.DictReader(io.StringIO(analysis_csv(analysis))))
+    assert float(row["level"]) == pytest.approx(1 - alpha)
+
+
+def test_an_adjusted_p_has_a_column_where_there_is_one():
+    analysis = made()
+    assert "p, Holm" not in comparison_table(analysis).head
+    adjusted = comparison_table(analysis, 0.75)
+    assert [row[5] for row in adjusted.rows] == ["0.75", *["–"] * 4]
 
 
 def test_control_characters_do_not_reach_the_terminal():
@@ -47,8 +75,8 @@ def test_control_characters_do_not_reach_the_terminal():
         labels=("\x1b[2J", "b"),
         class_names=("\x1b]0;x\x07", "y"),
     )
-    assert "\x1b" not in table_text(hostile)
-    assert "\x07" not in table_text(hostile)
+    assert "\x1b" not in analysis_text(hostile)
+    assert "\x07" not in analysis_text(hostile)
 
 
 def test_comparisons_as_csv_with_full_precision():
