@@ -74,7 +74,7 @@ def test_pictures_regions_and_charts_are_drawn(shown, width):
     page = shown(usual_session(), usual_material())
     page.set_viewport_size({"width": width, "height": 900})
     images = page.locator("img")
-    assert images.count() == 12 + 12 + 4 + 4
+    assert images.count() == 3 + (6 + 6) + (12 + 12) + 4 + 4  # front, claim, appendices
     assert images.evaluate_all("all => all.every(one => one.naturalWidth > 0)")
     picture = page.locator(".picture").first
     frame = picture.bounding_box()

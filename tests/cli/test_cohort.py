@@ -36,7 +36,7 @@ def test_folders_are_predicted_and_written(folders, capsys):
     assert main(words(folders, *more, "--measure", "logit", "--predict", "a!=b")) == 0
     shown = capsys.readouterr()
     assert "bright" in shown.out
-    assert "* " in shown.out
+    assert "▸ logit" in shown.out
     assert "a/broken.png skipped: not an image that can be read" in shown.err
     assert "10 pairs" in shown.err
     assert "warning: small cohort: 10 images" in shown.out
