@@ -487,7 +487,7 @@ def test_the_case_study_from_start_to_end(monkeypatch):
         decisions[claim.current.said.known] = decided
         assert f"By the rule: :{'green' if decided == 'supported' else 'red'}-badge[" in texts(app)
         tables = [list(table.value.columns) for table in app.dataframe]
-        assert tables[0][:3] == ["Cohort", "Images", "Accuracy"] and "p" in tables[1]
+        assert tables[0][:3] == ["Cohort", "Images", "Correct"] and "p" in tables[2]
         enter(app, f"decision_{claim.id}_Ada", decided)
         press(app, f"decision_save_{claim.id}_Ada")
     assert "Finished. Two claims were planted in the demo world and one was not" in texts(app)

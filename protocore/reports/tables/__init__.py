@@ -27,8 +27,9 @@ class Table:
         return aligned(lines)
 
     def records(self) -> list[dict[str, str]]:
-        """For a data frame: one mapping a row."""
-        return [dict(zip(self.head, row, strict=True)) for row in self.rows]
+        """For a data frame on a page: one mapping a row, with names as a page writes them."""
+        names = [name if len(name) == 1 else name[:1].upper() + name[1:] for name in self.head]
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
 
 
 def table(

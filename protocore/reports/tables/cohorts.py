@@ -61,7 +61,7 @@ def comparison_table(analysis: CohortAnalysis, p_adjusted: float | None = None) 
     adjusted = p_adjusted is not None
     head = [
         "measure", "A − B", f"{level_text(analysis.plan.alpha)} interval", "test", "p",
-        *(["p, Holm"] if adjusted else []), "effect size", needed,
+        *(["Holm p"] if adjusted else []), "effect size", needed,
     ]  # fmt: skip
     rows = [_comparison_cells(row, adjusted) for row in comparison_rows(analysis, p_adjusted)]
     last = len(head) - 1

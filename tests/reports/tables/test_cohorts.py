@@ -33,9 +33,9 @@ def made(plan=PLAN):
 def test_one_table_for_terminal_page_and_report():
     analysis = made()
     light, dark = cohort_table(analysis).records()
-    assert (light["cohort"], light["images"], light["correct"]) == ("light", "40", "29")
-    assert light["accuracy (95 % interval)"] == "72.5 % (57.2 to 83.9 %)"
-    assert dark["accuracy (95 % interval)"] == "60.0 % (44.6 to 73.7 %)"
+    assert (light["Cohort"], light["Images"], light["Correct"]) == ("light", "40", "29")
+    assert light["Accuracy (95 % interval)"] == "72.5 % (57.2 to 83.9 %)"
+    assert dark["Accuracy (95 % interval)"] == "60.0 % (44.6 to 73.7 %)"
     primary = comparison_table(analysis).rows[0]
     assert primary[:4] == (
         "▸ accuracy (academic gown)", "+12.5 %", "-8.0 to +31.7 %", "Fisher, greater",
@@ -62,7 +62,7 @@ def test_the_level_of_an_interval_is_that_of_the_plan(alpha, level):
 
 def test_an_adjusted_p_has_a_column_where_there_is_one():
     analysis = made()
-    assert "p, Holm" not in comparison_table(analysis).head
+    assert "Holm p" not in comparison_table(analysis).head
     adjusted = comparison_table(analysis, 0.75)
     assert [row[5] for row in adjusted.rows] == ["0.75", *["–"] * 4]
 

@@ -47,7 +47,7 @@ def test_the_other_tables():
 def test_tables_for_people():
     comparison = compare(quadrants(), four())
     stability = stability_table(comparison).records()[0]
-    assert (stability["group"], stability["seeds"], stability["mean"]) == (
+    assert (stability["Group"], stability["Seeds"], stability["Mean"]) == (
         "0 · top left", "2", "1.000",
     )  # fmt: skip
     assert top_table(comparison).records()[0]["1."].startswith("0 · top left ") or (

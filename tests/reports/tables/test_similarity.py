@@ -74,11 +74,11 @@ def test_summary_is_strict_json(evaluation):
 def test_one_table_for_terminal_and_page(evaluation):
     table = similarity_table([evaluation])
     first = table.records()[0]
-    assert first["prototype"] == "first"
-    assert first["similarity"].startswith("0.467 ± ")
-    assert first["same class"].startswith("0.650")
+    assert first["Prototype"] == "first"
+    assert first["Similarity"].startswith("0.467 ± ")
+    assert first["Same class"].startswith("0.650")
     assert first["Equation 1"].startswith("50.0%")
-    assert (first["masked layers"], first["class probability"]) == ("2 of 3", "0.900")
+    assert (first["Masked layers"], first["Class probability"]) == ("2 of 3", "0.900")
     text = similarity_text([evaluation])
     for row in (*table.rows, *similarity_table([evaluation], "profile").rows):
         assert all(cell in text for cell in row)
