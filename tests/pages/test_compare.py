@@ -200,7 +200,7 @@ def test_layers(pair):
 def test_stability(pair):
     section(pair, "Stability")
     frame = pair.dataframe[0].value
-    assert list(frame["group"]) == ["0 · ant", "1 · bee"] and list(frame["seeds"]) == [2, 2]
+    assert list(frame["Group"]) == ["0 · ant", "1 · bee"] and list(frame["Seeds"]) == ["2", "2"]
     assert frame["Mean"].astype(float).between(-1, 1).all()
 
 
