@@ -10,6 +10,7 @@ ProtocoreError                  catch this one
 ├── GenerationError             a run could not go on
 │   ├── DivergedError           the loss or the image became NaN or infinite
 │   └── OutOfMemoryError        the device has no room for the batch
+├── AccessError             a server does not read that file for its visitors
 ├── DownloadError               a file could not be fetched
 ├── ImageError                  a file is not an image that can be used
 ├── NaturalReferenceError       a natural reference cannot be built
@@ -62,6 +63,10 @@ class DivergedError(GenerationError):
 
 class OutOfMemoryError(GenerationError):
     """The device has no room for the batch."""
+
+
+class AccessError(ProtocoreError):
+    """A server does not read that file for its visitors."""
 
 
 class DownloadError(ProtocoreError):

@@ -12,11 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "protocore"
 ORDER = [  # each package may import those before it, and itself
-    *("errors", "files", "text", "schema", "demo", "models", "generation", "similarity", "compare"),
-    *("cohorts", "review", "library", "jobs", "reports", "cli"),
+    *("errors", "files", "access", "text", "schema", "demo", "models", "generation"),
+    *("similarity", "compare", "cohorts", "review", "library", "jobs", "reports", "cli"),
 ]
 MAY_IMPORT = {name: set(ORDER[:place]) for place, name in enumerate(ORDER)}
 MAY_IMPORT |= {"errors": set(), "files": {"errors"}, "text": {"errors"}, "schema": {"errors"}}
+MAY_IMPORT["access"] = {"errors", "files"}
 MAY_IMPORT["demo"] = {"errors", "files", "text", "schema"}
 MAY_IMPORT["naive"] = set()  # plain PyTorch alone
 ONLY_IN = {  # a library that one package alone imports

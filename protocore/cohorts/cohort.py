@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from protocore.access import reachable
 from protocore.demo.biases import KnownClaim
 from protocore.demo.world import CLASS_NAMES, render_class
 from protocore.errors import ImageError, NaturalReferenceError, ReviewError
@@ -153,7 +154,7 @@ def cohort_from_folder(
     Raises ReviewError when the folder is missing, unreadable or without images.
     """
     files = folder_files(folder)
-    folder = Path(folder).expanduser()
+    folder = reachable(folder)
     name = folder.resolve().name or str(folder)
     return cohort_from_images(
         files, label=label or name, size=size, limit=limit, source=f"folder {name}"
@@ -162,7 +163,7 @@ def cohort_from_folder(
 
 def folder_files(folder: str | Path) -> tuple[ImageFile, ...]:
     """Every image in a folder and its subfolders, not read yet; ReviewError when there is none."""
-    folder = Path(folder).expanduser()
+    folder = reachable(folder)
     if not folder.is_dir():
         raise ReviewError(f"there is no folder {folder}; give one with the images of a cohort")
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from protocore.access import reachable
 from protocore.errors import CheckpointError, ModelError
 from protocore.files import home_folder, write_atomic
 
@@ -22,9 +23,9 @@ class FileContent:
     def of(cls, path: str | Path) -> FileContent:
         """The file at `path`; it is read again only when its size or time has changed.
 
-        Raises CheckpointError.
+        Raises CheckpointError, and AccessError where a server does not read it.
         """
-        path = Path(path).expanduser().absolute()
+        path = reachable(path)
         try:
             status = path.stat()
             if not path.is_file():

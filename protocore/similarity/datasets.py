@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torchvision
 
+from protocore.access import reachable
 from protocore.errors import DownloadError, NaturalReferenceError
 from protocore.models.download import download
 
@@ -23,6 +24,7 @@ def imagenette_folder(root: str | Path, *, split: str = "val", size: str = "320p
 
     Raises NaturalReferenceError when it is not there.
     """
+    root = reachable(root)
     try:
         dataset = torchvision.datasets.Imagenette(str(root), split=split, size=size)
     except (RuntimeError, ValueError, OSError) as error:
@@ -41,6 +43,7 @@ def download_imagenette(
     `progress(done, total)` is called with bytes; what it raises stops the download. torchvision
     checks the archive's hash. Raises NaturalReferenceError that says how to do it by hand.
     """
+    root = reachable(root)
     url, _ = torchvision.datasets.Imagenette._ARCHIVES[size]
     archive = Path(root) / url.rsplit("/", 1)[-1]
     try:
@@ -56,6 +59,7 @@ def imagenet_folder(root: str | Path, *, split: str = "val") -> Path:
 
     Raises NaturalReferenceError naming the files that are missing.
     """
+    root = reachable(root)
     try:
         return Path(torchvision.datasets.ImageNet(str(root), split=split).split_folder)
     except (RuntimeError, OSError) as error:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from protocore.access import allowed, reachable
 from protocore.errors import ImageError, NaturalReferenceError
 from protocore.similarity.decoding import MAX_BYTES, SUFFIXES
 
@@ -40,9 +41,10 @@ class ImageSet:
 def open_folder(folder: str | Path) -> ImageSet:
     """A folder with one subfolder per class.
 
-    Raises NaturalReferenceError when it does not exist or holds no such subfolders.
+    Raises NaturalReferenceError when it does not exist or holds no such subfolders, AccessError
+    where a server does not read it.
     """
-    folder = Path(folder).expanduser()
+    folder = reachable(folder)
     if not folder.is_dir():
         raise NaturalReferenceError(
             f"there is no folder {folder}; give one with a subfolder of images per class"
@@ -103,7 +105,7 @@ def files_in(folder: Path) -> list[ImageFile]:
     return [
         ImageFile(name=f"{folder.name}/{path.relative_to(folder)}", read=_path_reader(path))
         for path in paths
-        if not path.name.startswith(".")
+        if not path.name.startswith(".") and allowed(path)
     ]
 
 

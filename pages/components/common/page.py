@@ -8,6 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from protocore.access import restrict
+
 ROOT = Path(__file__).parents[3]
 _FOLDER = Path(__file__).parent
 _ICON = str(ROOT / "assets" / "icon.png")
@@ -32,6 +34,7 @@ _KIT = st.components.v2.component(
 
 def begin_page(title: str, lead: str, shortcuts: Sequence[Shortcut] = ()) -> None:
     """Set up the page: browser title, wide layout, style, keys, heading and one lead sentence."""
+    restrict(st.get_option("server.address"))
     st.set_page_config(
         page_title=f"{title} · Protocore",
         page_icon=_ICON,
