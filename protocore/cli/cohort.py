@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from protocore.cli.class_options import find_classes
 from protocore.cli.model_options import add_model_options, classifier_from_args
 from protocore.cli.progress import ProgressLine
-from protocore.cli.settings_options import split_list
 from protocore.cohorts.cohort import (
     MAX_IMAGES,
     Cohort,
@@ -29,6 +29,7 @@ from protocore.demo.biases import KNOWN_CLAIMS, KnownClaim, claim_by_key
 from protocore.errors import ReviewError
 from protocore.generation.prototype import library_versions
 from protocore.models.classifier import Classifier
+from protocore.models.preprocessing import Preprocessing
 from protocore.reports.tables.cohorts import analysis_csv, analysis_text, predictions_csv
 from protocore.review.results import TestResult
 
@@ -58,8 +59,11 @@ def run_cohort(args: argparse.Namespace) -> int:
     _check_options(args)
     classifier = classifier_from_args(args)
     plan = _plan(args, classifier)
-    a, b = _cohorts(args, classifier.input_size)
+    a, b = _cohorts(args, classifier.preprocessing)
     notes = [found.text for found in duplicates(a, b)]
+    notes += [*a.notes, *b.notes]
+    if not args.demo:
+        notes.append(f"preprocessing of the images: {classifier.preprocessing.text}")
     if plan.paired:
         pairing = pair_up(a, b)
         a, b = pairing.a, pairing.b
@@ -171,14 +175,14 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _plan(args: argparse.Namespace, classifier: Classifier) -> TestPlan:
-    target, rivals = args.target, split_list(args.rivals, "rival") if args.rivals else []
+    target, rivals = args.target, find_classes(classifier, args.rivals) if args.rivals else []
     if args.demo:
         claim = claim_by_key(args.demo)
         target = claim.class_name
         rivals = rivals or ([claim.rival] if claim.rival else [])
     return TestPlan(
         target=classifier.find_class(target),
-        rivals=tuple(classifier.find_class(text) for text in rivals),
+        rivals=tuple(classifier.find_class(rival) for rival in rivals),
         measure=args.measure or ("logit" if args.demo else "accuracy"),
         direction=_DIRECTIONS[args.predict.replace(" ", "")],
         paired=args.paired or bool(args.demo),
@@ -186,11 +190,13 @@ def _plan(args: argparse.Namespace, classifier: Classifier) -> TestPlan:
     )
 
 
-def _cohorts(args: argparse.Namespace, size: int) -> tuple[Cohort, Cohort]:
+def _cohorts(args: argparse.Namespace, size: Preprocessing) -> tuple[Cohort, Cohort]:
     if args.demo:
         claim: KnownClaim = claim_by_key(args.demo)
         print(f"{claim.statement} ({'planted' if claim.planted else 'not planted'})")
-        return claim_cohorts(claim, size=size, count=args.count, seed=args.seed, haze=args.haze)
+        return claim_cohorts(
+            claim, size=size.input_size, count=args.count, seed=args.seed, haze=args.haze
+        )
     a, b = (
         cohort_from_folder(folder, label=label, size=size, limit=args.limit)
         for folder, label in ((args.a, args.label_a), (args.b, args.label_b))

@@ -7,6 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from protocore.cli.class_options import (
+    add_class_options,
+    check_class_options,
+    classes_from_args,
+)
 from protocore.cli.model_options import add_model_options, classifier_from_args
 from protocore.cli.progress import GenerationLine
 from protocore.cli.settings_options import (
@@ -42,9 +47,8 @@ def register(subparsers: argparse._SubParsersAction) -> None:
         "--related it only lists the classes most related to one.",
     )
     add_model_options(parser)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--classes", metavar="A,B", help="indices or exact names, with commas")
-    what.add_argument("--related", metavar="CLASS", help="list the classes related to this one")
+    add_class_options(parser)
+    parser.add_argument("--related", metavar="CLASS", help="list the classes related to this one")
     parser.add_argument(
         "--images", metavar="DIR", help="with --related: natural images, one subfolder per class"
     )
@@ -60,14 +64,17 @@ def register(subparsers: argparse._SubParsersAction) -> None:
 def run_compare(args: argparse.Namespace) -> int:
     """List related classes, or generate, compare and write."""
     if args.related is not None:
+        if args.classes is not None or args.single_classes:
+            raise SettingsError("give --related or classes, not both")
         return _list_related(classifier_from_args(args), args.related, args.images)
+    check_class_options(args)
     if args.out is None:
         raise SettingsError("--classes needs --out: the folder for the comparison")
     settings_from_args(args, "")  # what is wrong with them is said before a model is loaded
     seeds = _whole_numbers(split_list(args.seeds, "seed"))
     make_folder(args.out)
     classifier = classifier_from_args(args)
-    classes = [classifier.find_class(text) for text in split_list(args.classes, "class")]
+    classes = classes_from_args(classifier, args)
     targets = plan_targets(classifier, classes, seeds)
     settings = settings_from_args(args, classifier.source)
     print(f"{classifier.title} on {classifier.device}: {len(targets)} prototypes", file=sys.stderr)

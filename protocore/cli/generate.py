@@ -6,13 +6,17 @@ import argparse
 import sys
 from pathlib import Path
 
+from protocore.cli.class_options import (
+    add_class_options,
+    check_class_options,
+    classes_from_args,
+)
 from protocore.cli.model_options import add_model_options, classifier_from_args
 from protocore.cli.progress import GenerationLine
 from protocore.cli.settings_options import (
     add_settings_options,
     parse_seeds,
     settings_from_args,
-    split_list,
 )
 from protocore.generation.api import generate_prototypes
 from protocore.generation.prototype import make_folder
@@ -27,9 +31,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
         description="Writes a PNG and a JSON record for every class and seed.",
     )
     add_model_options(parser)
-    parser.add_argument(
-        "--classes", required=True, metavar="A,B", help="indices or exact names, with commas"
-    )
+    add_class_options(parser)
     parser.add_argument("--seeds", default="0", metavar="0,1", help="with commas (default: 0)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     add_settings_options(parser)
@@ -39,11 +41,12 @@ def register(subparsers: argparse._SubParsersAction) -> None:
 def run_generate(args: argparse.Namespace) -> int:
     """Generate, save and name the files."""
     settings_from_args(args, "")  # what is wrong with them is said before a model is loaded
+    check_class_options(args)
     seeds = parse_seeds(args.seeds)
     make_folder(args.out)  # and a folder that cannot be written before the work is done
     classifier = classifier_from_args(args)
     settings = settings_from_args(args, classifier.source)
-    classes = [classifier.find_class(text) for text in split_list(args.classes, "class")]
+    classes = classes_from_args(classifier, args)
     targets = [Target.of(index, seed) for index in classes for seed in seeds]
     print(f"{classifier.title} on {classifier.device}: {len(targets)} prototypes", file=sys.stderr)
     with GenerationLine() as line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 
 from protocore.cli.progress import ProgressLine
@@ -15,7 +16,10 @@ from protocore.models.devices import default_device, find_device
 from protocore.models.download import download_weights
 from protocore.models.files import FileContent
 from protocore.models.loading import detect_architecture, load_classifier
+from protocore.models.outputs import HEADS
+from protocore.models.preprocessing import INTERPOLATIONS
 from protocore.models.spec import KINDS, ModelSpec, parse_triple
+from protocore.text import printable
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +37,27 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help=f"a torchvision weights entry, or your own {', '.join(SUFFIXES)} file",
     )
     group.add_argument(
-        "--class-names", metavar="FILE", help="text file with one name per line, or JSON"
+        "--class-names", metavar="FILE", help="one name per line, CSV, JSON or a Python dictionary"
     )
     group.add_argument("--mean", metavar="R,G,B", help="for images in [0, 1]")
     group.add_argument("--std", metavar="R,G,B", help="for images in [0, 1]")
     group.add_argument("--input-size", type=int, metavar="PIXELS", help="height and width")
+    group.add_argument(
+        "--resize",
+        type=int,
+        metavar="PIXELS",
+        help="of a photo's shorter side before the centre is cropped (default: what the weights "
+        "entry states; for own weights input size / 0.875, below 128 pixels the input size)",
+    )
+    group.add_argument(
+        "--interpolation", choices=INTERPOLATIONS, help="of photos (default: the entry's)"
+    )
+    group.add_argument(
+        "--head",
+        choices=HEADS,
+        help="how outputs become probabilities: softmax, or sigmoid where several classes may "
+        "apply to one image (default: found out; one output is sigmoid)",
+    )
     group.add_argument("--device", metavar="NAME", help="such as cpu or cuda (default: a GPU)")
     group.add_argument(
         "--download", action="store_true", help="fetch torchvision's weights if they are missing"
@@ -53,6 +73,9 @@ def spec_from_args(args: argparse.Namespace) -> ModelSpec:
         "mean": parse_triple(args.mean) if args.mean else None,
         "std": parse_triple(args.std) if args.std else None,
         "input_size": args.input_size,
+        "resize": args.resize,
+        "interpolation": args.interpolation,
+        "head": args.head,
     }
     given = {key: value for key, value in changes.items() if value is not None}
     return dataclasses.replace(spec, **given)
@@ -63,7 +86,10 @@ def classifier_from_args(args: argparse.Namespace) -> Classifier:
     spec = spec_from_args(args)
     if args.download and spec.kind == "torchvision":
         fetch(find_entry(spec.architecture, spec.weights))
-    return load_classifier(spec)
+    classifier = load_classifier(spec)
+    for note in classifier.notes:
+        print(f"note: {printable(note)}", file=sys.stderr)
+    return classifier
 
 
 def fetch(entry: CatalogEntry) -> Path:

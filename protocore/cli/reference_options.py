@@ -23,6 +23,7 @@ from protocore.similarity.reference import DEFAULT_IMAGES, NaturalReference
 from protocore.similarity.sources import demo_reference, reference_from_set
 from protocore.similarity.statistics import ReferenceStatistics
 from protocore.similarity.store import cached_statistics
+from protocore.text import printable
 
 
 def add_reference_options(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +94,9 @@ class ReferenceChooser:
             )
         print(f"{self._classifier.label(class_index)}: {found.info.description}", file=sys.stderr)
         for skipped in found.skipped:
-            print(f"  skipped {skipped.name}: {skipped.reason}", file=sys.stderr)
+            print(f"  skipped {printable(skipped.name)}: {skipped.reason}", file=sys.stderr)
+        for note in found.notes:
+            print(f"  note: {printable(note)}", file=sys.stderr)
         return found
 
     def statistics(self, natural: NaturalReference) -> ReferenceStatistics:

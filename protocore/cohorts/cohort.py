@@ -18,8 +18,16 @@ from protocore.access import reachable
 from protocore.demo.biases import KnownClaim
 from protocore.demo.world import CLASS_NAMES, render_class
 from protocore.errors import ImageError, NaturalReferenceError, ReviewError
-from protocore.similarity.decoding import SUFFIXES, decode_image
-from protocore.similarity.image_sets import ImageFile, ImageSet, files_in, from_uploads, open_zip
+from protocore.models.preprocessing import Preprocessing
+from protocore.similarity.decoding import SUFFIXES, read_picture
+from protocore.similarity.image_sets import (
+    FolderContent,
+    ImageFile,
+    ImageSet,
+    from_uploads,
+    look_into,
+    open_zip,
+)
 from protocore.similarity.reference import SkippedImage
 from protocore.similarity.sources import resize_pictures
 
@@ -45,6 +53,7 @@ class Cohort:
     pair_keys: tuple[str, ...] | None = None
     source: str = ""  # where the images come from, for people
     skipped: tuple[SkippedImage, ...] = ()
+    notes: tuple[str, ...] = ()  # what people should know of how images were read
 
     def __post_init__(self) -> None:
         if len(self.pixels) < MIN_IMAGES:
@@ -117,11 +126,13 @@ def cohort_from_images(
     images: ImageSet | Sequence[ImageFile],
     *,
     label: str,
-    size: int,
+    size: int | Preprocessing,
     limit: int = MAX_IMAGES,
     source: str = "",
 ) -> Cohort:
-    """Decode files to `size` pixels, at most `limit`; a file's name without ending is its pair key.
+    """Decode files, at most `limit`; a file's name without ending is its pair key.
+
+    `size` is the classifier's preprocessing, or pixels for the whole centre square.
 
     Where there are more, they are chosen by a hash of that key: evenly over the files, always the
     same, and the same pairs in both cohorts. Files that cannot be used are skipped and said.
@@ -131,8 +142,11 @@ def cohort_from_images(
         raise ReviewError(f"the limit of a cohort must be >= {MIN_IMAGES} images, got {limit}")
     if isinstance(images, ImageSet):
         source = source or images.source
+        left_out, notes = [*images.left_out], [*images.notes]
         images = [file for group in images.groups.values() for file in group]
-    found, skipped = _decode(sorted(images, key=_drawing_order), size, limit)
+    else:
+        left_out, notes = [], []
+    found, skipped, read_notes = _decode(sorted(images, key=_drawing_order), size, limit)
     found.sort(key=lambda one: one[0])
     names = tuple(name for name, _, _ in found)
     return Cohort(
@@ -142,45 +156,55 @@ def cohort_from_images(
         hashes=tuple(digest for _, digest, _ in found),
         pair_keys=tuple(_stem(name) for name in names),
         source=source,
-        skipped=tuple(skipped),
+        skipped=(*skipped, *left_out),
+        notes=(*notes, *read_notes),
     )
 
 
 def cohort_from_folder(
-    folder: str | Path, *, label: str = "", size: int, limit: int = MAX_IMAGES
+    folder: str | Path, *, label: str = "", size: int | Preprocessing, limit: int = MAX_IMAGES
 ) -> Cohort:
     """Every image in a folder and its subfolders; the label defaults to the folder's name.
 
     Raises ReviewError when the folder is missing, unreadable or without images.
     """
-    files = folder_files(folder)
+    content = _folder_content(folder)
     folder = reachable(folder)
     name = folder.resolve().name or str(folder)
-    return cohort_from_images(
-        files, label=label or name, size=size, limit=limit, source=f"folder {name}"
+    images = ImageSet(
+        source=f"folder {name}", groups={name: content.files}, left_out=content.left_out
     )
+    return cohort_from_images(images, label=label or name, size=size, limit=limit)
 
 
 def folder_files(folder: str | Path) -> tuple[ImageFile, ...]:
     """Every image in a folder and its subfolders, not read yet; ReviewError when there is none."""
+    return _folder_content(folder).files
+
+
+def _folder_content(folder: str | Path) -> FolderContent:
     folder = reachable(folder)
     if not folder.is_dir():
         raise ReviewError(f"there is no folder {folder}; give one with the images of a cohort")
     try:
-        files = tuple(files_in(folder))
+        content = look_into(folder)
     except OSError as error:
         raise ReviewError(
             f"the folder {folder} cannot be read: {error.strerror or error}"
         ) from error
-    if not files:
+    if not content.files:
         raise ReviewError(
             f"{folder} holds no images; choose another folder ({', '.join(SUFFIXES)} are read)"
         )
-    return files
+    return content
 
 
 def cohort_from_uploads(
-    files: Iterable[tuple[str, bytes]], *, label: str, size: int, limit: int = MAX_IMAGES
+    files: Iterable[tuple[str, bytes]],
+    *,
+    label: str,
+    size: int | Preprocessing,
+    limit: int = MAX_IMAGES,
 ) -> Cohort:
     """Uploaded images, and those in uploaded zip archives, which are never unpacked to disk.
 
@@ -313,11 +337,12 @@ def size_warning(*counts: int) -> str:
 
 
 def _decode(
-    files: Sequence[ImageFile], size: int, limit: int
-) -> tuple[list[tuple[str, str, np.ndarray]], list[SkippedImage]]:
-    """Name, hash and pixels of up to `limit` files, and what was left out."""
+    files: Sequence[ImageFile], size: int | Preprocessing, limit: int
+) -> tuple[list[tuple[str, str, np.ndarray]], list[SkippedImage], list[str]]:
+    """Name, hash and pixels of up to `limit` files, what was left out, and notes."""
     found: list[tuple[str, str, np.ndarray]] = []
     skipped: list[SkippedImage] = []
+    notes: list[str] = []
     for place, file in enumerate(files):
         if len(found) == limit:
             reason = f"beyond the limit of {limit} images"
@@ -326,10 +351,13 @@ def _decode(
         name = _readable(file.name)
         try:
             content = file.read()
-            found.append((name, hashlib.sha256(content).hexdigest(), decode_image(content, size)))
+            picture = read_picture(content, size)
+            found.append((name, hashlib.sha256(content).hexdigest(), picture.pixels))
+            if picture.note:
+                notes.append(f"{name}: {picture.note}")
         except ImageError as error:
             skipped.append(SkippedImage(name=name, reason=str(error)))
-    return found, skipped
+    return found, skipped, notes
 
 
 def printable(text: str) -> str:
@@ -393,5 +421,6 @@ def _first_skipped(skipped: Sequence[SkippedImage]) -> str:
     return f" ({len(skipped)} were skipped, first {skipped[0].name}: {skipped[0].reason})"
 
 
-def _no_pixels(size: int) -> np.ndarray:
+def _no_pixels(size: int | Preprocessing) -> np.ndarray:
+    size = size if isinstance(size, int) else size.input_size
     return np.empty((0, size, size, 3), np.uint8)

@@ -111,6 +111,6 @@ def _prediction(
         predicted_name=classifier.class_names[predicted],
         correct=predicted == plan.target,
         logits=tuple(scores[classes].tolist()),
-        probabilities=tuple(scores.softmax(dim=0)[classes].tolist()),
+        probabilities=tuple(classifier.probabilities(scores)[classes].tolist()),
         pair_key=None if cohort.pair_keys is None else cohort.pair_keys[row],
     )

@@ -197,7 +197,9 @@ def measure_classes(
         classes=classes,
         labels=tuple(classifier.label(index) for index in classes),
         logits=np.stack([row[chosen].numpy() for row in rows]),
-        probabilities=np.stack([row.double().softmax(dim=0)[chosen].numpy() for row in rows]),
+        probabilities=np.stack(
+            [classifier.probabilities(row.double())[chosen].numpy() for row in rows]
+        ),
         top=tuple(likeliest(classifier, row) for row in rows),
     )
 

@@ -144,7 +144,7 @@ def what_if(
     mask = region_mask(shapes, *image.shape[:2])
     edited = cover(image, mask, how)
     logits = image_logits(classifier, np.stack([image, edited])).double()
-    probabilities = logits.softmax(dim=1).numpy()
+    probabilities = classifier.probabilities(logits).numpy()
     return WhatIf(
         image=edited,
         before=logits[0].numpy(),

@@ -99,7 +99,8 @@ def suggest(
     else:
         scores["prototype"] = excitation(image_logits(classifier, prototypes))
     if natural is not None and len(natural):
-        scores["confusion"] = confusion(image_logits(classifier, natural))
+        logits = image_logits(classifier, natural).double()
+        scores["confusion"] = confusion(classifier.probabilities(logits))
     items = fuse(classifier, anchor, scores)[:count]
     return Suggestions(anchor=anchor, items=items, notes=tuple(notes))
 
@@ -130,9 +131,9 @@ def excitation(logits: Tensor) -> Tensor:
     return (mean - mean.mean()) / spread if spread > 0 else torch.zeros_like(mean)
 
 
-def confusion(logits: Tensor) -> Tensor:
+def confusion(probabilities: Tensor) -> Tensor:
     """Mean probability `(K,)` of each class over images `(N, K)`."""
-    return torch.softmax(logits.double(), dim=1).mean(dim=0)
+    return probabilities.mean(dim=0)
 
 
 def fuse(

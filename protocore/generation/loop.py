@@ -92,19 +92,21 @@ def generate(
     with other settings, which hold from then on; those that check_change refuses end the run.
     What one target gives does not depend on the others, on a CPU up to floating point; on a card
     not at all, as long as `views_per_pass` through the network are the same (None: what suits the
-    device; on a CPU it has no effect). Raises SettingsError, UnknownClassError, DivergedError and
-    OutOfMemoryError; the classifier is left as it was in every case.
+    device; on a CPU it has no effect). Raises SettingsError, ModelError (no gradient),
+    DivergedError and OutOfMemoryError; the classifier is left as it was in every case.
     """
     settings = settings or GenerationSettings()
     targets = tuple(targets)
     size = settings.image_size or classifier.input_size
     _check_targets(classifier, targets)
+    classifier.check_differentiable()
     if state is not None:
         _check_state(state, targets, settings, size)
     try:
         state = state or GenerationState.start(targets, settings, size, classifier.device)
         state.catch_up()
-        if classifier.device.type == "cuda":
+        # A network that must run apart reads random states in between, which no graph can hold.
+        if classifier.device.type == "cuda" and not getattr(classifier.module, "apart", False):
             problem = CardRun(classifier, targets, settings, views_per_pass=views_per_pass)
         else:
             problem = _Problem(classifier, targets, settings)
@@ -179,6 +181,7 @@ class _Problem:
         self._parametrisation = parametrisation_of(settings)
         self._device = classifier.device
         self._mean = classifier.mean
+        self._probabilities = classifier.probabilities
         self._weights = losses.target_weights(targets, classifier.num_classes).to(self._device)
         self._classes = torch.tensor([t.class_index for t in targets], device=self._device)
         # A target that is to be avoided has no probability to keep up.
@@ -221,7 +224,7 @@ class _Problem:
         images = self._parametrisation.images(state.parameters)
         # One by one: see _passes.
         logits = torch.cat([self.network(part) for part in images.split(1)])
-        return logits.softmax(dim=1).gather(1, self._classes[:, None])[:, 0]
+        return self._probabilities(logits).gather(1, self._classes[:, None])[:, 0]
 
     def _gradient(self, state, settings, views: Views, *, baseline: bool):
         """Gradient of the summed losses in the parameters; the class's |gradient| `(N, H, W)` in
@@ -265,7 +268,7 @@ class _Problem:
                 # run when there are several threads.
                 gradient.index_add_(0, rows, of_views)
                 objective.index_add_(0, rows, score / transforms)
-                own = torch.softmax(logits, dim=1).gather(1, self._classes[rows, None])[:, 0]
+                own = self._probabilities(logits).gather(1, self._classes[rows, None])[:, 0]
                 probability.index_add_(0, rows, own / transforms)
         return objective, probability, gradient
 

@@ -61,7 +61,7 @@ class PrototypeRecord:
     steps: int  # taken
     completed: bool  # False: stopped before the last step
     logit: float  # of the class for the saved 8-bit image, without transform
-    probability: float  # softmax of the same, 0..1
+    probability: float  # Classifier.probabilities of the same, 0..1
     top: tuple[tuple[int, str, float], ...]  # likeliest classes: index, name, probability
     seconds: float  # wall time of the run that made it
     device: str
@@ -70,6 +70,9 @@ class PrototypeRecord:
     versions: dict[str, str]  # of Python and the packages that decide the result
     where: str = ""  # where in the image the network looked, see protocore/generation/where.py
     witnesses: tuple[WitnessReading, ...] = ()  # other networks that were shown the image
+    preprocessing: str = ""  # of photos for the same network, in words
+    network_repeatable: bool = True  # False: the network answers one image in several ways
+    network_notes: tuple[str, ...] = ()  # what was found about the network when it was loaded
 
     @property
     def finding(self) -> str:
@@ -101,8 +104,8 @@ class PrototypeRecord:
 
     @property
     def repeatable(self) -> bool:
-        """Whether the request alone makes it again: never tuned, never cut short."""
-        return self.completed and len(self.history) == 1
+        """Whether the request alone makes it again: never tuned or cut short, no chance inside."""
+        return self.completed and len(self.history) == 1 and self.network_repeatable
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
@@ -122,6 +125,7 @@ class PrototypeRecord:
         try:
             names = [f.name for f in fields(cls) if f.default is MISSING or f.name in content]
             values = {name: content[name] for name in names}
+            values["network_notes"] = tuple(map(str, content.get("network_notes", ())))
             target = content["target"]
             values["target"] = Target(
                 weights=tuple((int(index), float(weight)) for index, weight in target["weights"]),

@@ -98,7 +98,7 @@ class Recording:
         self, target: Target, logits: Tensor, where: Tensor, seconds: float
     ) -> PrototypeRecord:
         classifier, snapshot = self.classifier, self.last
-        probabilities = torch.softmax(logits, dim=0)
+        probabilities = classifier.probabilities(logits)
         return PrototypeRecord(
             key=prototype_key(classifier.identity, target, self.history[-1].settings),
             model=classifier.name,
@@ -120,6 +120,9 @@ class Recording:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=library_versions(),
             where=encode_map(where),
+            preprocessing=classifier.preprocessing.text,
+            network_repeatable=classifier.repeatable,
+            network_notes=classifier.notes,
         )
 
 
@@ -146,7 +149,7 @@ def image_logits(classifier: Classifier, images: np.ndarray) -> Tensor:
 def likeliest(classifier: Classifier, logits: Tensor) -> tuple[tuple[int, str, float], ...]:
     """The five likeliest classes of one row of logits `(K,)`: index, name, probability."""
     count = min(_TOP_CLASSES, classifier.num_classes)
-    values, indices = torch.softmax(logits, dim=0).topk(count)
+    values, indices = classifier.probabilities(logits).topk(count)
     return tuple(
         (int(index), classifier.class_names[int(index)], float(value))
         for index, value in zip(indices, values, strict=True)

@@ -25,6 +25,7 @@ from protocore.library.library import Library
 from protocore.library.manifest import now
 from protocore.models.classifier import Classifier
 from protocore.models.pool import ModelPool
+from protocore.models.preprocessing import Preprocessing
 from protocore.models.spec import ModelSpec
 from protocore.review.events import TestFailed, TestFinished, TestStarted
 from protocore.review.material import THUMBNAIL_QUALITY
@@ -111,9 +112,11 @@ class _TestJob:
         """Predict both cohorts and keep the result; returns the SHA-256 of its file."""
         began, plan = time.monotonic(), self.started.plan
         control.progress(0, 0, "reading images")
-        a, b = _cohorts(self.images, self.labels, classifier.input_size)
+        a, b = _cohorts(self.images, self.labels, classifier.preprocessing)
         skipped = (a.skipped, b.skipped)
         a, b, notes = _paired(plan, a, b)
+        if self.images.recipe["kind"] == "files":
+            notes.append(f"preprocessing of the images: {classifier.preprocessing.text}")
         progress = _progress(control, len(a) + len(b))
         predictions = (
             predict(classifier, a, plan, lambda done, _: progress(done)),
@@ -155,6 +158,7 @@ class _TestJob:
 def _paired(plan: TestPlan, a: Cohort, b: Cohort) -> tuple[Cohort, Cohort, list[str]]:
     """The cohorts in the order of their pairs where the plan wants pairs, and what to mind."""
     notes = [f"duplicate: {one.text}"[:20_000] for one in duplicates(a, b)]
+    notes += [*a.notes, *b.notes]
     if not plan.paired:
         return a, b, notes
     pairing = pair_up(a, b)
@@ -171,8 +175,10 @@ def _reason(error: BaseException) -> str:
     return text[:2000].replace("\0", "?").encode(errors="replace").decode()
 
 
-def _cohorts(images: CohortImages, labels: tuple[str, str], size: int) -> tuple[Cohort, Cohort]:
-    made = cohorts_from_recipe(images.recipe, size=size)
+def _cohorts(
+    images: CohortImages, labels: tuple[str, str], size: Preprocessing
+) -> tuple[Cohort, Cohort]:
+    made = cohorts_from_recipe(images.recipe, size=size.input_size)
     if made is not None:
         return made
     return (

@@ -77,7 +77,7 @@ def _fits(name: str, item: RoundItem, record: PrototypeRecord, weight_hash: str)
 def _seen(name: str, record: PrototypeRecord, picture: np.ndarray, classifier: Classifier) -> Check:
     logits = image_logits(classifier, picture[None])[0].double()
     index = classifier.find_class(record.class_index)
-    logit, probability = float(logits[index]), float(logits.softmax(dim=0)[index])
+    logit, probability = float(logits[index]), float(classifier.probabilities(logits)[index])
     found = f"logit {logit:.3f}, p {probability:.4f}"
     said = f"logit {record.logit:.3f}, p {record.probability:.4f}"
     gaps = abs(logit - record.logit), abs(probability - record.probability)

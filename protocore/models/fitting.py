@@ -19,7 +19,7 @@ from protocore.models.catalog import (
     find_entry,
     torchvision_models,
 )
-from protocore.models.classifier import IMAGENET_MEAN, IMAGENET_STD
+from protocore.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 Shape = tuple[int, ...]
 Triple = tuple[float, float, float]

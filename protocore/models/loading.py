@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +14,12 @@ from protocore.errors import CheckpointError, ModelError, WeightsUnavailableErro
 from protocore.models import fitting
 from protocore.models.catalog import CatalogEntry, find_entry, weights_member
 from protocore.models.checkpoint import read_checkpoint
-from protocore.models.class_names import read_class_names
+from protocore.models.class_names import inspect_class_names
 from protocore.models.classifier import Classifier
 from protocore.models.devices import find_device
 from protocore.models.files import FileContent
-from protocore.models.spec import ModelSpec, Triple
+from protocore.models.preprocessing import Preprocessing
+from protocore.models.spec import ModelSpec
 
 Progress = Callable[[str], None]
 
@@ -29,9 +30,8 @@ class _Network:
 
     module: nn.Module
     class_names: tuple[str, ...] | None
-    mean: Triple
-    std: Triple
-    input_size: int
+    preprocessing: Preprocessing
+    notes: tuple[str, ...] = ()
 
 
 def load_classifier(spec: ModelSpec, progress: Progress | None = None) -> Classifier:
@@ -46,8 +46,10 @@ def load_classifier(spec: ModelSpec, progress: Progress | None = None) -> Classi
     say(f"Reading {spec.title}")
     network = _SOURCES[spec.kind](spec)
     names = network.class_names
+    said: tuple[str, ...] = ()
     if spec.names_file is not None:
-        names = read_class_names(_unchanged(spec.names_file))
+        reading = inspect_class_names(_unchanged(spec.names_file))
+        names, said = reading.names, (f"class names: {reading.text}",)
     say(f"Checking {spec.title}")
     try:
         module = network.module.to(device)
@@ -55,16 +57,18 @@ def load_classifier(spec: ModelSpec, progress: Progress | None = None) -> Classi
         raise ModelError(
             f"{spec.title} could not be moved to {device}: {error}; choose another device"
         ) from error
-    return Classifier.from_module(
+    classifier = Classifier.from_module(
         module,
         class_names=names,
         name=spec.architecture,
         weights=spec.weights,
         source=spec.kind,
-        mean=network.mean,
-        std=network.std,
-        input_size=spec.input_size or network.input_size,
+        preprocessing=network.preprocessing.changed(
+            input_size=spec.input_size, resize=spec.resize, interpolation=spec.interpolation
+        ),
+        head=spec.head,
     )
+    return dataclasses.replace(classifier, notes=(*network.notes, *said, *classifier.notes))
 
 
 def demo_variants() -> tuple[str, ...]:
@@ -109,9 +113,12 @@ def _load_demo(spec: ModelSpec) -> _Network:
     return _Network(
         module=weights.load_demo_network(spec.weights),
         class_names=tuple(network.CLASS_NAMES),
-        mean=spec.mean or network.MEAN,
-        std=spec.std or network.STD,
-        input_size=network.INPUT_SIZE,
+        preprocessing=Preprocessing(
+            input_size=network.INPUT_SIZE,
+            resize=network.INPUT_SIZE,
+            mean=spec.mean or network.MEAN,
+            std=spec.std or network.STD,
+        ),
     )
 
 
@@ -141,17 +148,23 @@ def _load_checkpoint(spec: ModelSpec) -> _Network:
 def _fitted(spec: ModelSpec, state: dict[str, Tensor], names: tuple[str, ...] | None) -> _Network:
     """The architecture with `state`, and the preprocessing of its weights entry."""
     entry = find_entry(spec.architecture, spec.weights if spec.kind == "torchvision" else None)
-    preset = weights_member(entry).transforms()
-    mean, std = spec.mean or tuple(preset.mean), spec.std or tuple(preset.std)
+    preset = Preprocessing.from_torchvision(weights_member(entry).transforms())
+    mean, std = spec.mean or preset.mean, spec.std or preset.std
     if spec.architecture in fitting.RESCALING and spec.transform_input is not False:
         mean, std = fitting.rescaled(mean, std)
     return _Network(
         module=fitting.build_fitted(spec.architecture, state),
         class_names=names,
-        mean=mean,
-        std=std,
-        input_size=fitting.image_size(spec.architecture, state) or preset.crop_size[0],
+        preprocessing=_preprocessing(spec, preset, state).changed(mean=mean, std=std),
     )
+
+
+def _preprocessing(spec: ModelSpec, preset: Preprocessing, state: Mapping) -> Preprocessing:
+    """The weights entry's own; for other weights only its input size, with the default rule."""
+    if spec.kind == "torchvision":
+        return preset
+    size = fitting.image_size(spec.architecture, state) or preset.input_size
+    return Preprocessing(input_size=spec.input_size or size)
 
 
 def _outputs(module: nn.Module) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from protocore.errors import ModelError
+from protocore.models.preprocessing import Preprocessing
 
 _HOOK_TABLES = (
     "_forward_hooks",
@@ -91,14 +92,53 @@ def check_finite(module: nn.Module) -> None:
         )
 
 
+def check_usable(module: nn.Module) -> None:
+    """Raise ModelError for modules whose weights are not there yet, or not in a usable form."""
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+            raise ModelError(
+                f"{name!r} is lazy and has no shape yet; run the network once on an image, which "
+                "creates its weights, before it is given to Protocore"
+            )
+        if tensor.is_meta:
+            raise ModelError(
+                f"{name!r} is on the meta device, which holds no values; load the weights first "
+                "(for example with to_empty and load_state_dict)"
+            )
+        if name.endswith("running_var") and tensor.numel() and bool((tensor < 0).any()):
+            raise ModelError(
+                f"{name!r} holds a negative variance (least {float(tensor.min()):.3g}), which "
+                "gives NaN; a variance must be >= 0: use an undamaged checkpoint"
+            )
+    if next(module.parameters(), None) is None:
+        quantised = any("quantized" in type(child).__module__ for child in module.modules())
+        why = (
+            "quantised layers keep theirs apart; give the floating-point network"
+            if quantised
+            else ""
+        )
+        raise ModelError(
+            f"a classifier needs at least one parameter, this module has none; {why}".rstrip("; ")
+        )
+
+
+def probe_images(module: nn.Module, fitted: Preprocessing) -> Tensor:
+    """Two normalised images `(2, 3, S, S)`, noise and its negative, as the module takes them."""
+    parameter = next(module.parameters())
+    shape = (1, 3, fitted.input_size, fitted.input_size)
+    noise = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    images = torch.cat([noise, 1 - noise])
+    mean, std = torch.tensor(fitted.mean), torch.tensor(fitted.std)
+    normalised = (images - mean[:, None, None]) / std[:, None, None]
+    return normalised.to(parameter.device, parameter.dtype)
+
+
 def count_outputs(module: nn.Module, input_size: int) -> int:
     """How many logits a module in eval mode returns for a black image of `input_size` pixels.
 
     Raises ModelError when it does not accept the image or does not return `(1, K)`.
     """
-    parameter = next(module.parameters(), None)
-    if parameter is None:
-        raise ModelError("a classifier needs at least one parameter, this module has none")
+    parameter = next(module.parameters())
     black = torch.zeros(1, 3, input_size, input_size, device=parameter.device)
     try:
         with torch.inference_mode():

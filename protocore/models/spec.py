@@ -12,10 +12,11 @@ from protocore.errors import ModelError, UnknownModelError
 from protocore.models.catalog import find_architecture, find_entry
 from protocore.models.devices import default_device
 from protocore.models.files import FileContent, long_path, short_path
+from protocore.models.outputs import HEADS
+from protocore.models.preprocessing import INTERPOLATIONS, Triple
 
 KINDS = ("demo", "torchvision", "checkpoint")
 DEMO_VARIANT = "robust"
-Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class ModelSpec:
     """Everything that decides which classifier one gets, so that it can be a cache key.
 
     Use `demo`, `torchvision` or `checkpoint` to make one. `mean`, `std` and `input_size`
-    replace what the source says; None leaves it.
+    and the others replace what the source says; None leaves it.
     """
 
     kind: str  # one of KINDS
@@ -34,6 +35,9 @@ class ModelSpec:
     mean: Triple | None = None  # per channel, for images in [0, 1]
     std: Triple | None = None
     input_size: int | None = None  # pixels
+    resize: int | None = None  # pixels of a photo's shorter side before the crop
+    interpolation: str | None = None  # one of preprocessing.INTERPOLATIONS
+    head: str | None = None  # one of outputs.HEADS; None: found out
     transform_input: bool | None = None  # googlenet and inception_v3 only; None: yes
     device: str = "cpu"
 
@@ -45,6 +49,11 @@ class ModelSpec:
         size = self.input_size
         if size is not None and (isinstance(size, bool) or not 16 <= size <= 2048):
             raise ModelError(f"input size must be between 16 and 2048 pixels, got {size}")
+        choices = (("interpolation", INTERPOLATIONS), ("head", HEADS))
+        for name, known in choices:
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise ModelError(f"{name} must be one of {', '.join(known)}, got {value!r}")
 
     @classmethod
     def demo(cls, variant: str = DEMO_VARIANT, *, device: str | None = None) -> ModelSpec:
@@ -76,6 +85,9 @@ class ModelSpec:
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         input_size: int | None = None,
+        resize: int | None = None,
+        interpolation: str | None = None,
+        head: str | None = None,
         transform_input: bool | None = None,
         device: str | None = None,
     ) -> ModelSpec:
@@ -95,6 +107,9 @@ class ModelSpec:
             mean=None if mean is None else tuple(mean),
             std=None if std is None else tuple(std),
             input_size=input_size,
+            resize=resize,
+            interpolation=interpolation,
+            head=head,
             transform_input=transform_input,
             device=device or default_device(),
         )
@@ -121,6 +136,9 @@ class ModelSpec:
             "mean": join_triple(self.mean),
             "std": join_triple(self.std),
             "size": self.input_size,
+            "resize": self.resize,
+            "interpolation": self.interpolation,
+            "head": self.head,
             "transform_input": None if self.transform_input is None else int(self.transform_input),
         }
         query = urlencode({key: value for key, value in options.items() if value is not None})
@@ -153,6 +171,9 @@ def _overrides(link: str, options: dict[str, str]) -> dict[str, object]:
         "mean": ("mean", parse_triple),
         "std": ("std", parse_triple),
         "size": ("input_size", int),
+        "resize": ("resize", int),
+        "interpolation": ("interpolation", str),
+        "head": ("head", str),
         "transform_input": ("transform_input", lambda text: bool(int(text))),
     }
     try:

@@ -75,7 +75,7 @@ def evaluate_images(
         reference=reference,
         scores=scores,
         logits=rows[:, reference.class_index].numpy(),
-        probabilities=rows.softmax(dim=1)[:, reference.class_index].numpy(),
+        probabilities=classifier.probabilities(rows)[:, reference.class_index].numpy(),
     )
 
 

@@ -33,6 +33,8 @@ class ReferenceInfo:
     same_names: tuple[str, ...]  # one per image
     different_names: tuple[str, ...]
     skipped: tuple[SkippedImage, ...]
+    notes: tuple[str, ...] = ()
+    preprocessing: str = ""  # how pictures from files were resized and cropped
 
     @property
     def description(self) -> str:
@@ -57,6 +59,8 @@ class NaturalReference:
     source: str = ""  # where the images come from, for people
     seed: int = 0  # of the draw
     skipped: tuple[SkippedImage, ...] = field(default=())
+    notes: tuple[str, ...] = ()  # what people should know of how images were read
+    preprocessing: str = ""  # how pictures from files were resized and cropped, in words
 
     def __post_init__(self) -> None:
         for kind, images in (("the class", self.same), ("other classes", self.different)):
@@ -68,8 +72,9 @@ class NaturalReference:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 over class and pixels."""
-        digest = hashlib.sha256(f"{self.class_index} {self.same.shape}".encode())
+        """SHA-256 over class, pixels and the preprocessing that led to them."""
+        about = f"{self.class_index} {self.same.shape}{self.preprocessing}"
+        digest = hashlib.sha256(about.encode())
         for images in (self.same, self.different):
             digest.update(np.ascontiguousarray(images))
         return digest.hexdigest()
@@ -86,6 +91,8 @@ class NaturalReference:
             different_names=self.different_names
             or tuple(f"image {i}" for i in range(len(self.different))),
             skipped=self.skipped,
+            notes=self.notes,
+            preprocessing=self.preprocessing,
         )
 
     def _what_was_skipped(self) -> str:

@@ -16,7 +16,8 @@ from protocore.demo.world import CLASS_NAMES as DEMO_NAMES
 from protocore.demo.world import render_class
 from protocore.errors import ImageError, NaturalReferenceError, SettingsError
 from protocore.models.classifier import Classifier
-from protocore.similarity.decoding import decode_image
+from protocore.models.preprocessing import Preprocessing
+from protocore.similarity.decoding import read_picture
 from protocore.similarity.image_sets import ImageFile, ImageSet
 from protocore.similarity.matching import FolderMatch, match_folders
 from protocore.similarity.reference import (
@@ -24,6 +25,7 @@ from protocore.similarity.reference import (
     NaturalReference,
     SkippedImage,
 )
+from protocore.text import composed
 
 
 def reference_from_set(
@@ -52,9 +54,9 @@ def reference_from_set(
             "give the folder that directly holds the class folders"
         )
     generator = np.random.default_rng(seed)
-    size = classifier.input_size
-    same_names, same_pixels, skipped = _draw(same, count, size, generator)
-    names, pixels, more_skipped = _draw(different, count, size, generator)
+    fitted = classifier.preprocessing
+    same_names, same_pixels, skipped, notes = _draw(same, count, fitted, generator)
+    names, pixels, more_skipped, more_notes = _draw(different, count, fitted, generator)
     return NaturalReference(
         class_index=class_index,
         same=same_pixels,
@@ -63,7 +65,9 @@ def reference_from_set(
         different_names=names,
         source=images.source,
         seed=seed,
-        skipped=skipped + more_skipped,
+        skipped=skipped + more_skipped + images.left_out,
+        notes=(*images.notes, *notes, *more_notes),
+        preprocessing=fitted.text,
     )
 
 
@@ -76,7 +80,7 @@ def demo_reference(
     """
     if count < 1:
         raise SettingsError(f"the number of images must be >= 1, got {count}")
-    name = classifier.class_names[class_index].casefold()
+    name = composed(classifier.class_names[class_index]).casefold()
     known = [demo.casefold() for demo in DEMO_NAMES]
     if name not in known:
         raise NaturalReferenceError(
@@ -127,21 +131,26 @@ def _split(
 
 
 def _draw(
-    files: list[ImageFile], count: int, size: int, generator: np.random.Generator
-) -> tuple[tuple[str, ...], np.ndarray, tuple[SkippedImage, ...]]:
-    names, pixels, skipped = [], [], []
+    files: list[ImageFile], count: int, fitted: Preprocessing, generator: np.random.Generator
+) -> tuple[tuple[str, ...], np.ndarray, tuple[SkippedImage, ...], tuple[str, ...]]:
+    """Names, pixels, what was skipped and notes of up to `count` files."""
+    names, pixels, skipped, notes = [], [], [], []
     for place in generator.permutation(len(files)):
         if len(pixels) == count:
             break
         try:
-            pixels.append(decode_image(files[place].read(), size))
+            picture = read_picture(files[place].read(), fitted)
+            pixels.append(picture.pixels)
             names.append(files[place].name)
+            if picture.note:
+                notes.append(f"{files[place].name}: {picture.note}")
         except ImageError as error:
             skipped.append(SkippedImage(name=files[place].name, reason=str(error)))
+    size = fitted.input_size
     stacked = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
-    return tuple(names), stacked, tuple(skipped)
+    return tuple(names), stacked, tuple(skipped), tuple(notes)
 
 
 def _list(matches: Iterable[FolderMatch], classifier: Classifier) -> str:
-    said = [match.text(classifier) for match in matches]
-    return ", ".join(said[:8]) + (f" and {len(said) - 8} more" if len(said) > 8 else "")
+    texts = [match.text(classifier) for match in matches]
+    return ", ".join(texts[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")

@@ -146,7 +146,10 @@ def test_a_test_locks_the_claim_and_keeps_its_result(table, classifier):
     assert result.class_names == ("golf ball", "French horn")
     assert (result.model_title, result.weight_hash) == (classifier.title, classifier.weight_hash)
     assert {"torch", "scipy", "numpy"} <= set(result.versions)
-    assert (result.recipe, result.notes) == ({"kind": "files"}, ())
+    assert result.recipe == {"kind": "files"}
+    assert result.notes == (
+        "preprocessing of the images: shorter side to 16 px, centre 16 x 16, bilinear",
+    )
 
 
 def test_the_analysis_in_the_file_follows_from_its_verdicts(table):
@@ -217,13 +220,13 @@ def test_pairs_are_brought_in_line_and_those_left_over_are_noted(library, classi
     table.engine.close()
     assert [one.name for one in result.a] == ["1.png", "2.png", "3.png"]
     assert [one.name for one in result.b] == ["1.jpg", "2.jpg", "3.jpg"]
-    assert result.notes == ("3 pairs; without a partner: 2 of A (0.png, alone.png), 0 of B",)
+    assert "3 pairs; without a partner: 2 of A (0.png, alone.png), 0 of B" in result.notes
     assert result.analysis.primary.count_a == 3
 
 
 def test_the_same_image_in_both_cohorts_is_noted(table):
     result = table.result(images(b=(*files(3, start=10), picture("copy.png", 0))))
-    assert result.notes == ("duplicate: the same image: 0.png (A), copy.png (B)",)
+    assert "duplicate: the same image: 0.png (A), copy.png (B)" in result.notes
 
 
 def test_files_that_cannot_be_used_are_skipped_with_the_reason(table):

@@ -5,11 +5,6 @@ import pytest
 from protocore.errors import ModelError
 from protocore.models.class_names import names_from, parse_class_names, read_class_names
 
-FORMS = (
-    "give one name per line, or JSON: a list of names, {index: name}, {index: [id, name]} or "
-    "{name: index}"
-)
-
 
 @pytest.mark.parametrize(
     "content",
@@ -32,32 +27,30 @@ def test_every_usual_form_gives_the_names_in_order(content):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", f"names.txt does not hold class names, it is empty; {FORMS}"),
-        (b"cat\n\ndog\n", f"names.txt does not hold class names, line 2 is empty; {FORMS}"),
-        (b"\xff\xfe\x00", f"names.txt is not a text file in UTF-8; {FORMS}"),
-        (b'{"0": "cat", "2": "dog"}', f"names.txt holds no complete list of class names; {FORMS}"),
-        (b"[1, 2]", f"names.txt holds no complete list of class names; {FORMS}"),
-        (b"[]", f"names.txt holds no complete list of class names; {FORMS}"),
+        (b"", "it is empty"),
+        (b"cat\n\ndog\n", "line 2 is empty"),
+        (b"\xff\xfe\x00", "UTF-8, UTF-16 or Windows-1252"),
+        (b'{"0": "cat", "2": "dog"}', "no complete list"),
+        (b"[1, 2]", "no complete list"),
+        (b"[]", "no complete list"),
     ],
 )
 def test_what_is_no_list_of_names_is_explained(content, reason):
     with pytest.raises(ModelError) as error:
         parse_class_names(content, "names.txt")
-    assert str(error.value) == reason
+    for fact in ("names.txt", reason, "one name per line"):
+        assert fact in str(error.value)
 
 
 def test_broken_json_is_explained():
-    with pytest.raises(ModelError, match=r"names.json is not valid JSON \(Expecting"):
+    with pytest.raises(ModelError, match=r"names.json .* JSON \(Expecting"):
         parse_class_names(b'["cat", ', "names.json")
 
 
 def test_missing_and_huge_files_are_explained(tmp_path):
     with pytest.raises(ModelError) as error:
         read_class_names(tmp_path / "none.txt")
-    assert str(error.value) == (
-        f"the class names cannot be read from {tmp_path / 'none.txt'}: No such file or directory; "
-        f"{FORMS}"
-    )
+    assert f"{tmp_path / 'none.txt'}: No such file or directory" in str(error.value)
     huge = tmp_path / "huge.txt"
     huge.write_bytes(b"x" * (4 * 2**20 + 1))
     with pytest.raises(ModelError) as error:

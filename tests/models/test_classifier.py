@@ -84,7 +84,9 @@ def test_the_identity_depends_on_what_changes_logits():
     assert wrap(class_names=["a", "b", "c"]).identity == same
     for change in ({"mean": (0.1, 0.2, 0.3)}, {"std": (1, 1, 1)}, {"name": "other"}):
         assert wrap(**change).identity != same
-    assert dataclasses.replace(wrap(), input_size=8).identity != same
+    larger = wrap().preprocessing.changed(input_size=8)
+    assert dataclasses.replace(wrap(), preprocessing=larger).identity != same
+    assert dataclasses.replace(wrap(), head="sigmoid").identity != same
     assert dataclasses.replace(wrap(), weight_hash="0" * 64).identity != same
 
 
@@ -115,7 +117,11 @@ def test_classes_are_found(classifier, query, index):
         (-1, "class index must be between 0 and 4 for tiny, got -1"),
         ("-1", "class index must be between 0 and 4 for tiny, got -1"),
         ("99999999999999999999", "class index must be between 0 and 4 for tiny, got " + "9" * 20),
-        ("crane", "the name 'crane' belongs to the classes [3, 4] of tiny; give the index"),
+        (
+            "crane",
+            "the name 'crane' belongs to the classes [3, 4] of tiny; give the index, such as "
+            "index:3",
+        ),
         (
             "golf",
             "tiny has no class 'golf' (did you mean 1 · golf ball?); give its index (0 to 4) or "
@@ -138,27 +144,30 @@ def test_unknown_classes_are_explained(classifier, query, text):
 
 
 @pytest.mark.parametrize(
-    ("about", "text"),
+    ("about", "facts"),
     [
-        (
-            {"class_names": ["a", "b"]},
-            "the model has 3 outputs but 2 class names were given; give one name per output",
-        ),
-        ({"mean": (0.5, 0.5)}, "mean must be three finite numbers, got [0.5, 0.5]"),
-        (
-            {"mean": (0.5, 0.5, float("nan"))},
-            "mean must be three finite numbers, got [0.5, 0.5, nan]",
-        ),
-        (
-            {"std": (0.5, 0.5, 0.0)},
-            "std must be three positive finite numbers, got [0.5, 0.5, 0.0]",
-        ),
+        ({"class_names": ["a", "b"]}, ("3 outputs", "2 class names")),
+        ({"class_names": ["a", None, "b"]}, ("class names must be texts",)),
+        ({"class_names": [0, 1, 2]}, ("class names must be texts",)),
+        ({"mean": (0.5, 0.5)}, ("mean must be three finite numbers", "[0.5, 0.5]")),
+        ({"mean": 0.5}, ("mean must be three finite numbers", "0.5")),
+        ({"mean": (0.5, 0.5, float("nan"))}, ("mean must be three finite", "nan")),
+        ({"std": (0.5, 0.5, 0.0)}, ("std must be three positive finite", "0.0")),
+        ({"head": "relu"}, ("head must be one of softmax, sigmoid", "relu")),
     ],
 )
-def test_wrong_descriptions_are_explained(about, text):
+def test_wrong_descriptions_are_explained(about, facts):
     with pytest.raises(ModelError) as caught:
         wrap(**about)
-    assert str(caught.value) == text
+    for fact in facts:
+        assert fact in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "names", [np.array(["a", "b", "c"]), {0: "a", 1: "b", 2: "c"}, {"a": 0, "b": 1, "c": 2}]
+)
+def test_class_names_come_in_several_forms(names):
+    assert wrap(class_names=names).class_names == ("a", "b", "c")
 
 
 def test_weights_that_are_not_finite_are_refused():

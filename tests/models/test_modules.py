@@ -10,7 +10,13 @@ from torch.nn.utils import spectral_norm, weight_norm
 from torch.nn.utils.parametrizations import weight_norm as new_weight_norm
 
 from protocore.errors import ModelError
-from protocore.models.modules import check_finite, count_outputs, hash_weights, private_copy
+from protocore.models.modules import (
+    check_finite,
+    check_usable,
+    count_outputs,
+    hash_weights,
+    private_copy,
+)
 from tests.networks import assert_unchanged, fingerprint, tiny_network
 
 
@@ -191,5 +197,6 @@ class Returns(nn.Module):
 )
 def test_what_is_no_classifier(network, text):
     with pytest.raises(ModelError) as caught:
+        check_usable(network)
         count_outputs(network, 16)
     assert str(caught.value) == text

@@ -67,6 +67,7 @@ class CardRun:
         capture: bool = True,
     ) -> None:
         self.network = FastNetwork(classifier, settings.precision)
+        self.probabilities = classifier.probabilities
         self.device = classifier.device
         self.operations = _operations(self.device)
         self.parametrisation = parametrisation_of(settings)

@@ -99,7 +99,7 @@ class _Passes:
         return self.run.operations.row_sums(rows) / self.transforms
 
     def say(self, logits: Tensor, part: slice) -> None:
-        chosen = torch.softmax(logits, dim=1).gather(1, self.classes[part])
+        chosen = self.run.probabilities(logits).gather(1, self.classes[part])
         self.own[part].copy_(chosen[:, 0])
 
 

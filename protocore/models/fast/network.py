@@ -62,6 +62,8 @@ def faster(module: nn.Module, images: Tensor, frozen: Frozen) -> Callable[[Tenso
     Should logits or gradients differ, or the network do what cannot be recorded, it is `module`
     itself. `frozen` keeps the convolutions for other batch sizes.
     """
+    if getattr(module, "apart", False):  # its random numbers and buffers need its own forward
+        return module
     convolutions = sum(isinstance(child, nn.Conv2d) for child in module.modules())
     fits = images.is_cuda or (images.device.type == "cpu" and available())
     if not fits or convolutions < _FEWEST_CONVOLUTIONS:
