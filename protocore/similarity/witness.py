@@ -125,7 +125,7 @@ def read(
     """
     own = [_index_in(witness, class_names, index) for index in classes]
     logits = _logits(witness, to_float(images))
-    scores = torch.log_softmax(logits.double(), dim=1)
+    scores = witness.log_probabilities(logits.double())
     wanted = scores.gather(1, torch.tensor(own)[:, None])
     ranks = (scores > wanted).sum(dim=1)
     return tuple(
