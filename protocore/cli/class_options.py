@@ -28,11 +28,11 @@ def check_class_options(args: argparse.Namespace) -> None:
 
 
 def classes_from_args(classifier: Classifier, args: argparse.Namespace) -> list[int]:
-    """Indices of all classes that the options name, in order, each once."""
+    """Indices of all classes that the options name, in order."""
     check_class_options(args)
     found = find_classes(classifier, args.classes) if args.classes else []
     found += [classifier.find_class(text) for text in args.single_classes or []]
-    return list(dict.fromkeys(found))
+    return found
 
 
 def find_classes(classifier: Classifier, text: str) -> list[int]:

@@ -59,7 +59,10 @@ def test_generate_writes_a_picture_and_a_record_for_each(words, tmp_path, capsys
     shown = capsys.readouterr()
     lines = shown.out.splitlines()
     assert [line.split("  ")[0] for line in lines] == [f"{tmp_path / 'out' / s}.png" for s in stems]
-    assert shown.err == "squeezenet1_1 · mine.pth on cpu: 4 prototypes\n"
+    assert shown.err.splitlines() == [
+        'note: class names: 3 names, first "tench", last "French horn" (one name per line)',
+        "squeezenet1_1 · mine.pth on cpu: 4 prototypes",
+    ]
 
     record = json.loads((tmp_path / "out" / f"{stems[3]}.json").read_text())
     assert (record["model"], record["weights"]) == ("squeezenet1_1", "mine.pth")
@@ -143,7 +146,11 @@ def last_line(capsys):
             "dog",
             "squeezenet1_1 has no class 'dog'; give its index (0 to 2) or its exact name",
         ),
-        ("--classes", " , ", "give at least one class, got ' , '"),
+        (
+            "--classes",
+            " , ",
+            "give at least one class with --classes A,B or --class NAME, got ' , '",
+        ),
         ("--classes", "1,golf ball", "the same class and seed was asked for twice in one run"),
         ("--seeds", "zero", "seeds must be whole numbers with commas, got 'zero'"),
         ("--seeds", "-1", "seed must be >= 0, got -1"),
