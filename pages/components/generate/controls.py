@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.components.common.errors import errors_shown
 from pages.components.common.links import linked_spec
 from pages.components.common.resources import engine, library, load_model, pool
 from pages.components.generate import showing
-from pages.components.pickers.classes import make_targets, pick_classes, pick_seeds
+from pages.components.generate.showing import linked_settings
+from pages.components.pickers.classes import make_targets, pick_classes, pick_seeds, set_classes
 from pages.components.pickers.model import choose_model, pick_model
-from pages.components.pickers.settings import apply_preset, apply_settings, settings_controls
+from pages.components.pickers.settings import apply_settings, settings_controls
 from protocore.errors import ProtocoreError, SettingsError
 from protocore.generation.fields import FIXED_WHILE_RUNNING
 from protocore.generation.presets import PRESETS, default_preset, matching_preset
@@ -36,7 +39,7 @@ class Wish:
     targets: tuple[Target, ...]
     settings: GenerationSettings
     preset: str
-    similarity: LiveSimilarityRequest | None  # measured while it runs
+    similarity: SimilarityRequest | None  # measured while it runs
 
 
 def setup_controls(what: tuple[str, str] | None) -> tuple[Wish | None, bool]:
@@ -45,7 +48,7 @@ def setup_controls(what: tuple[str, str] | None) -> tuple[Wish | None, bool]:
     `what` is shown beside them (see showing): a run just opened is put into the controls.
     Returns what is wanted, None while something is missing, and whether it was asked for now.
     """
-    _apply_link()
+    link = _apply_link()
     if what and what[0] == "run" and st.session_state.get("opened") != what[1]:
         st.session_state["opened"] = what[1]
         with suppress(ProtocoreError):  # a model or run that is gone is explained beside
@@ -54,24 +57,18 @@ def setup_controls(what: tuple[str, str] | None) -> tuple[Wish | None, bool]:
     if spec is None:
         return None, False
     classifier = load_model(spec)
+    with errors_shown():
+        if settings := linked_settings(link, classifier.source):
+            apply_settings(settings)
+            st.session_state["settings_source"] = classifier.source
     classes = pick_classes(classifier)
     seeds = pick_seeds()
-    button_place = st.container()  # above the settings, where it is seen
-    settings, preset = settings_controls(classifier.source, running=False)
+    settings, preset = settings_controls(classifier.source)
     similarity = _similarity_controls(classifier.source)
-    showing.write_link(classes, seeds, preset)
-    clicked = button_place.button(
-        "Generate",
-        key="generate",
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=not classes,
-        width="stretch",
-        shortcut="Ctrl+Enter",
-    )
-    if not classes:
+    showing.write_link(classes, seeds, settings)
+    targets, clicked = _start_bar(classes, seeds)
+    if not targets:
         return None, False
-    targets = make_targets(classes, seeds)
     wish = Wish(
         spec=spec,
         classifier=classifier,
@@ -83,25 +80,44 @@ def setup_controls(what: tuple[str, str] | None) -> tuple[Wish | None, bool]:
     return wish, clicked
 
 
-def _similarity_controls(source: str) -> LiveSimilarityRequest | None:
+def _start_bar(classes: list[int], seeds: str) -> tuple[tuple[Target, ...], bool]:
+    """The button at the foot of the sidebar, always in sight, with what stands in its way."""
+    targets: tuple[Target, ...] = ()
+    with st.container(key="start_bar"):
+        if classes:
+            with errors_shown():
+                targets = make_targets(classes, seeds)
+        clicked = st.button(
+            "Generate",
+            key="generate",
+            type="primary",
+            icon=":material/play_arrow:",
+            help="Key: g",
+            disabled=not targets,
+            width="stretch",
+        )
+    return targets, clicked
+
+
+def _similarity_controls(source: str) -> SimilarityRequest | None:
     """Whether path similarity is measured while the prototype evolves, and against what."""
     with st.expander("Live path similarity", icon=":material/show_chart:"):
         wanted = st.toggle(
             "Measure while it runs",
             key="live_similarity",
-            help="How like natural images it is inside the network. The first time for a class "
-            "the natural images are measured, which can take minutes.",
+            help="How much the layers respond as they do to natural images. The first time for a "
+            "class the natural images are measured, which can take minutes.",
             persist_state="session",
         )
         every = st.number_input(
-            "Every … steps", 1, 1000, 16, key="similarity_every", persist_state="session"
+            "Interval (steps)", 1, 1000, 16, key="similarity_every", persist_state="session"
         )
         folder = "" if source == "demo" else _folder_control()
     if not wanted or (source != "demo" and not folder):
         return None
-    from protocore.jobs.live_similarity import LiveSimilarityRequest
+    from protocore.jobs.live_similarity import SimilarityRequest
 
-    return LiveSimilarityRequest(every=int(every), folder=folder)
+    return SimilarityRequest(every=int(every), folder=folder)
 
 
 def _folder_control() -> str:
@@ -112,25 +128,6 @@ def _folder_control() -> str:
         help="Subfolders are matched by class name, index or WordNet id.",
         persist_state="session",
     ).strip()
-
-
-def tuning_controls(job: JobView) -> None:
-    """The sliders of a running job: what is moved holds from its next step on."""
-    request: GenerationRequest = job.meta["request"]
-    tuned = st.session_state.get("tuned", ("", None))
-    if tuned[0] != job.id:  # attached just now: the controls take over the job's settings
-        st.session_state["preset"] = request.preset or default_preset(request.spec.kind).name
-        apply_settings(getattr(job.snapshot, "settings", request.settings))
-        st.session_state["settings_source"] = request.spec.kind
-    st.markdown(f"**{job.title}**")
-    st.caption("Sliders act on the running optimisation, from its next step on.")
-    settings, _ = settings_controls(request.spec.kind, running=True)
-    fixed = {name: getattr(request.settings, name) for name in FIXED_WHILE_RUNNING}
-    settings = settings.replace(**fixed)
-    if tuned[0] == job.id and settings != tuned[1]:
-        engine().send(job.id, settings)
-        st.toast("Changed from the next step on", icon=":material/tune:")
-    st.session_state["tuned"] = (job.id, settings)
 
 
 def start(wish: Wish, *, again: bool = False) -> None:
@@ -150,7 +147,6 @@ def start(wish: Wish, *, again: bool = False) -> None:
     )
     job_id = submit_generation(engine(), library(), pool(), request)
     st.session_state["kept_beside"] = (job_id, wish.targets, made)
-    st.session_state["tuned"] = (job_id, wish.settings)
     showing.show("job", job_id)
 
 
@@ -163,16 +159,15 @@ def run_title(classifier: Classifier, targets: tuple[Target, ...]) -> str:
     return f"{shown}{middle} · {classifier.name}"
 
 
-def _apply_link() -> None:
-    """Take classes, seeds and preset from the link that opened the session."""
+def _apply_link() -> Mapping[str, str]:
+    """Take classes and seeds from the link that opened the session; returns all it says."""
     link = showing.read_link()
     if "classes" in link:
-        parts = [part for part in link["classes"].split(",") if part.strip().isdigit()]
-        st.session_state["classes"] = [int(part) for part in parts]
+        parts = [part for part in link["classes"].split(",") if part.strip().isdecimal()]
+        set_classes([int(part) for part in parts])
     if "seeds" in link:
         st.session_state["seeds"] = link["seeds"]
-    if link.get("preset") in {preset.name for preset in PRESETS}:
-        apply_preset(link["preset"])
+    return link
 
 
 def _apply_run(run_id: str) -> None:
@@ -180,12 +175,9 @@ def _apply_run(run_id: str) -> None:
     run = library().run(run_id)
     records = [library().load_prototype(i).record for i in run.prototypes]
     choose_model(linked_spec(run.model_link))
-    st.session_state["classes"] = list(dict.fromkeys(r.class_index for r in records))
+    set_classes(list(dict.fromkeys(r.class_index for r in records)))
     st.session_state["seeds"] = ", ".join(dict.fromkeys(str(r.seed) for r in records))
-    settings = records[0].settings
-    preset = matching_preset(settings) or default_preset(records[0].source)
-    st.session_state["preset"] = preset.name
-    apply_settings(settings)
+    apply_settings(records[0].settings)
     st.session_state["settings_source"] = records[0].source
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import streamlit as st
 
 from pages.components.common.resources import library
-from pages.components.generate.grid import Cell, show_grid
-from pages.components.generate.live_view import duration
+from pages.components.generate.curves import show_curves
+from pages.components.generate.live_view import places
+from pages.components.generate.pictures import Cell, show_pictures
+from protocore.generation.calls import as_command, as_python
+from protocore.generation.fields import FIELDS
 from protocore.generation.prototype import Prototype
 from protocore.generation.recording import encode_animation
 from protocore.library.library import PrototypeInfo
-from protocore.reports.figures.generation import CURVE_TITLES, run_curve
+from protocore.text import duration
 
 NEXT_PAGES = (
     ("Path Similarity", "pages/2_Path_Similarity.py", ":material/show_chart:"),
@@ -26,45 +29,68 @@ NEXT_PAGES = (
 ROOT = Path(__file__).parents[3]
 
 
-def show_kept(infos: list[PrototypeInfo]) -> None:
-    """Images at any step, curves, facts, downloads and links to the next pages."""
+def show_kept(infos: list[PrototypeInfo], bar: Callable[[], None]) -> None:
+    """Pictures at any step, curves, facts, downloads and links to the next pages.
+
+    `bar` draws what stands beside the step in the bar that stays in sight.
+    """
     prototypes = [library().load_prototype(info.id) for info in infos]
-    _frames(infos, prototypes)
+    with st.container(key="run_bar"):
+        bar()
+        step_place = st.container()
+    pictures, curves = places(len(infos))
+    _frames(infos, prototypes, step_place, pictures)
+    with curves:
+        show_curves(
+            [library().curves(info.id) for info in infos],
+            [prototype.record.target for prototype in prototypes],
+            [info.title for info in infos],
+            key="curves",
+            changes=sorted({c.step for p in prototypes for c in p.record.history[1:]}),
+        )
     _actions(infos, prototypes)
-    curves = [library().curves(info.id) for info in infos]
-    labels = [info.title for info in infos]
-    changes = sorted({c.step for p in prototypes for c in p.record.history[1:]})
-    for name, place in zip(CURVE_TITLES, st.columns(len(CURVE_TITLES)), strict=True):
-        figure = run_curve(curves, labels, name, changes=changes)
-        place.plotly_chart(figure, key=f"kept_{name}", config={"displaylogo": False})
     with st.expander("Settings and provenance", icon=":material/receipt_long:"):
         _facts(prototypes)
 
 
-@st.fragment
-def _frames(infos: list[PrototypeInfo], prototypes: list[Prototype]) -> None:
-    """The grid with a slider over the run's history; the last position is the prototype itself."""
+def _frames(infos: list[PrototypeInfo], prototypes: list[Prototype], bar, place) -> None:
+    """The pictures at the step that is chosen in the bar; the last one is the prototype itself."""
     history = [{frame.step: frame.path for frame in library().frames(info.id)} for info in infos]
     steps = sorted(set.intersection(*(set(frames) for frames in history))) if history else []
-    place = st.container()
     chosen = None
     if len(steps) > 1:
-        chosen = st.select_slider(
-            "Step", steps, value=steps[-1], key="frame", help="Drag to see how the image came about"
-        )
+        with bar:
+            chosen = _step_control(steps)
     final = chosen is None or chosen == steps[-1]
-    cells = [
-        Cell(
-            image=(info.picture if final else frames[chosen]).read_bytes(),
-            title=info.title,
-            badge=_badge(info) if final else f"step {chosen}",
-            class_index=info.class_index,
-            top=prototype.record.top if final else (),
+    cells = []
+    for row, (info, prototype) in enumerate(zip(infos, prototypes, strict=True)):
+        file = info.picture if final else history[row][chosen]
+        cells.append(
+            Cell(
+                image=file.read_bytes(),
+                target=prototype.record.target,
+                title=info.title,
+                probability=info.probability if final else None,
+                badge=_badge(info) if final else f"step {chosen}",
+                top=prototype.record.top if final else (),
+            )
         )
-        for info, prototype, frames in zip(infos, prototypes, history, strict=True)
-    ]
     with place:
-        show_grid(cells, prototypes[0].image.shape[1])
+        show_pictures(cells, key="pictures")
+
+
+def _step_control(steps: list[int]) -> int:
+    """A slider over the kept steps; the step is in the link, unless it is the last one."""
+    named = st.query_params.get("step", "")
+    if st.session_state.get("frame") not in steps:
+        wanted = int(named) if named.isdecimal() else steps[-1]
+        st.session_state["frame"] = min(steps, key=lambda step: abs(step - wanted))
+    chosen = st.select_slider("Step", steps, key="frame", help="Drag to replay the optimisation")
+    if chosen != steps[-1]:
+        st.query_params["step"] = str(chosen)
+    else:
+        st.query_params.pop("step", None)
+    return chosen
 
 
 def _badge(info: PrototypeInfo) -> str:
@@ -81,6 +107,8 @@ def _actions(infos: list[PrototypeInfo], prototypes: list[Prototype]) -> None:
                 st.page_link(page, label=f"To {title}", icon=icon, query_params={"prototypes": ids})
         with st.popover("Download", icon=":material/download:"):
             _downloads(infos, prototypes)
+        with st.popover("Copy as code", icon=":material/code:", width="content"):
+            _calls(infos, prototypes)
 
 
 def _downloads(infos: list[PrototypeInfo], prototypes: list[Prototype]) -> None:
@@ -136,6 +164,26 @@ def _zip(infos: list[PrototypeInfo], prototypes: list[Prototype]) -> bytes:
     return buffer.getvalue()
 
 
+def _calls(infos: list[PrototypeInfo], prototypes: list[Prototype]) -> None:
+    """The calls that make these prototypes again, to copy."""
+    record = prototypes[0].record
+    if len({p.record.settings for p in prototypes}) > 1:
+        st.caption("These prototypes have different settings: open one run at a time.")
+        return
+    if not all(prototype.record.repeatable for prototype in prototypes):
+        st.caption(
+            "Settings were changed during the run, or it was stopped early: these calls use the "
+            "settings of the last step for the whole run."
+        )
+    targets = [prototype.record.target for prototype in prototypes]
+    about = (infos[0].model_link, record.device, targets, record.settings)
+    st.markdown("Python")
+    st.code(as_python(*about), language="python")
+    if command := as_command(*about):
+        st.markdown("Command")
+        st.code(command, language="bash", wrap_lines=True)
+
+
 def _facts(prototypes: list[Prototype]) -> None:
     record = prototypes[0].record
     st.markdown(
@@ -146,10 +194,22 @@ def _facts(prototypes: list[Prototype]) -> None:
     if len(record.history) > 1:
         st.markdown("Tuned while running:")
         st.table([_change(b.settings, a) for b, a in pairwise(record.history)])
-    st.code(json.dumps(record.settings.to_dict(), indent=2), language="json")
+    values = record.settings.to_dict()
+    st.table(
+        [
+            {"setting": field.label, "value": _said(values[name]), "unit": field.unit}
+            for name, field in FIELDS.items()
+        ]
+    )
 
 
 def _change(before, after) -> dict[str, str]:
     old, new = before.to_dict(), after.settings.to_dict()
-    changed = [f"{k.replace('_', ' ')}: {old[k]} → {new[k]}" for k in new if old[k] != new[k]]
+    changed = [f"{FIELDS[k].label}: {old[k]} → {new[k]}" for k in new if old[k] != new[k]]
     return {"from step": str(after.step), "changed": "; ".join(changed)}
+
+
+def _said(value: object) -> str:
+    if isinstance(value, list):
+        return " to ".join(f"{part:g}" for part in value)
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

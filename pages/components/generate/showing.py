@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
+
+from protocore.errors import SettingsError
+from protocore.generation.calls import nearest_preset
+from protocore.generation.fields import CHOICE, FIELDS, PAIR, WHOLE, Field
+from protocore.generation.presets import default_preset, find_preset
+from protocore.generation.settings import GenerationSettings
 
 KINDS = ("job", "run", "prototypes")  # query parameters, of which at most one is set
 _MEMORY = "showing"  # in the session: query parameters are lost when the page is left
+_NONE = "none"  # a setting without a value, in a link
 
 
 def current() -> tuple[str, str] | None:
@@ -30,27 +39,66 @@ def show(kind: str, value: str) -> None:
 def show_nothing() -> None:
     """Back to the empty state; a job goes on in the background."""
     st.session_state.pop(_MEMORY, None)
-    for kind in KINDS:
-        st.query_params.pop(kind, None)
+    st.session_state.pop("frame", None)
+    for name in (*KINDS, "step"):
+        st.query_params.pop(name, None)
 
 
 def read_link() -> dict[str, str]:
-    """The settings in the link, once per session: "classes", "seeds", "preset" where given."""
+    """Classes, seeds, preset and settings in the link, once per session."""
     if st.session_state.get("link_read"):
         return {}
     st.session_state["link_read"] = True
-    return {k: st.query_params[k] for k in ("classes", "seeds", "preset") if k in st.query_params}
+    names = ("classes", "seeds", "preset", *FIELDS)
+    return {name: st.query_params[name] for name in names if name in st.query_params}
 
 
-def write_link(classes: list[int], seeds: str, preset: str) -> None:
-    """Keep the settings in the link, so that it can be sent to a colleague."""
+def linked_settings(link: Mapping[str, str], source: str) -> GenerationSettings | None:
+    """The settings of a link, None where it names none; raises SettingsError.
+
+    `source` is the model's, whose preset holds where the link names no other.
+    """
+    named = [name for name in FIELDS if name in link]
+    if "preset" not in link and not named:
+        return None
+    preset = find_preset(link["preset"]) if "preset" in link else default_preset(source)
+    return preset.settings.patch({name: _read(FIELDS[name], link[name]) for name in named})
+
+
+def write_link(classes: list[int], seeds: str, settings: GenerationSettings) -> None:
+    """Keep classes, seeds and settings in the link, so that it can be sent to a colleague."""
+    preset, changes = nearest_preset(settings)
     wanted = {
         "classes": ",".join(str(index) for index in classes),
         "seeds": ",".join(seeds.replace(",", " ").split()),
-        "preset": preset,
+        "preset": preset.name,
+        **{name: _written(changes[name]) if name in changes else "" for name in FIELDS},
     }
     for name, value in wanted.items():
         if not value:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != value:
             st.query_params[name] = value
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return _NONE
+    if isinstance(value, tuple):
+        return ",".join(_written(part) for part in value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _read(field: Field, text: str) -> object:
+    if text == _NONE and field.optional:
+        return None
+    if field.kind == CHOICE:
+        return text
+    try:
+        if field.kind == PAIR:
+            return tuple(float(part) for part in text.split(","))
+        return int(text) if field.kind == WHOLE else float(text)
+    except ValueError:
+        raise SettingsError(
+            f"{field.title} in this link must be a number, got {text!r}; correct the link"
+        ) from None
