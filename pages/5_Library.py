@@ -5,6 +5,7 @@ import streamlit as st
 from pages.components.common import resources
 from pages.components.common.errors import explained
 from pages.components.common.page import begin_page
+from pages.components.common.progress import show_jobs
 from pages.components.library import grid as parts
 from pages.components.library.details import details
 from protocore.library.entries import Filter
@@ -21,18 +22,19 @@ def empty(library, *, trash: bool, filtered: bool) -> None:
         st.info("The trash is empty.", icon=":material/delete:")
     else:
         st.info(
-            "Nothing has been made yet. Choose a model and a class on the Generate page, and every "
-            "finished run appears here; or import a bundle that a colleague exported.",
+            "No prototypes yet. Choose a model and a class on the Generate page: every finished "
+            "run appears here. Or import a bundle that a colleague exported.",
             icon=":material/photo_library:",
         )
-        if st.button("Make a prototype", key="library_generate", type="primary"):
+        if st.button("Generate a prototype", key="library_generate", type="primary"):
             st.switch_page(parts.GENERATE)
 
 
 def show(library) -> None:
     """The page, once the library is open."""
     parts.notice(library)
-    parts.running_jobs(resources.engine())
+    if show_jobs():
+        st.divider()
     in_trash = library.count(Filter(deleted=True))
     with st.container(horizontal=True, vertical_alignment="center"):
         names = {"Kept": "Kept", "Trash": f"Trash ({in_trash})"}

@@ -31,6 +31,7 @@ class SettingsChange:
 
     step: int
     settings: GenerationSettings
+    by: str = ""  # who changed them while it ran; "" for those it began with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +136,7 @@ class PrototypeRecord:
                 SettingsChange(
                     step=int(change["step"]),
                     settings=GenerationSettings.from_dict(change["settings"]),
+                    by=str(change.get("by", "")),
                 )
                 for change in content["history"]
             )

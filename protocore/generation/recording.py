@@ -41,6 +41,7 @@ class Recording:
     curves: list[dict[str, list[float]]] = field(default_factory=list)  # "step" and CURVES
     frames: list[list[tuple[int, bytes]]] = field(default_factory=list)  # (step, JPEG file)
     last: Snapshot | None = None
+    changed_by: str = ""  # who sent the settings that the next snapshots may have
 
     def __post_init__(self) -> None:
         self.history = self.history or [SettingsChange(step=0, settings=self.settings)]
@@ -53,7 +54,9 @@ class Recording:
         self.last = snapshot
         if snapshot.settings != self.history[-1].settings:
             first = snapshot.step if snapshot.stage == "prototype" else 0
-            self.history.append(SettingsChange(step=first, settings=snapshot.settings))
+            self.history.append(
+                SettingsChange(step=first, settings=snapshot.settings, by=self.changed_by)
+            )
         if snapshot.stage != "prototype":
             return
         for row, curve in enumerate(self.curves):

@@ -56,6 +56,14 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SettingsPatch:
+    """A message to a running job: change these settings, from its next step on."""
+
+    changes: Mapping[str, object]  # see GenerationSettings.patch
+    by: str = ""  # who asks for it, for the record
+
+
+@dataclass(frozen=True, kw_only=True)
 class LiveView:
     """What the page shows of a running job. Sequences run along the targets."""
 
@@ -175,7 +183,7 @@ class _GenerationWork:
             self._views.tracker = tracker = self._track(control)
         except _StoppedEarly:
             return None
-        settings = _latest_settings(control, self._settings) or self._settings
+        settings = self._changed(control, self._settings) or self._settings
         snapshots = generate(self._classifier, self._request.targets, settings, state=self._state)
         changed = None
         while not control.stopping:
@@ -191,13 +199,30 @@ class _GenerationWork:
             before = time.monotonic()
             control.wait_if_paused()
             waited += time.monotonic() - before
-            changed = _latest_settings(control, snapshot.settings)
+            changed = self._changed(control, snapshot.settings)
         snapshots.close()
         if self._recording.last is None:
             return None
         self._views.maybe_publish(control, self._recording.last, now_please=True)
         control.progress(snapshot.step, snapshot.total, "saving")
         return self._save(self._seconds_before + time.monotonic() - started - waited)
+
+    def _changed(self, control: JobControl, before: GenerationSettings):
+        """The settings after all patches that were sent; None when nothing changes.
+
+        A patch that cannot hold in mid-run is refused, the others count.
+        """
+        settings = before
+        for patch in control.take_messages():
+            try:
+                patched = settings.patch(patch.changes)
+                check_change(settings, patched)
+            except SettingsError as error:
+                _log.warning("settings refused in mid-run: %s", error)
+            else:
+                settings = patched
+                self._recording.changed_by = patch.by
+        return settings if settings != before else None
 
     def _track(self, control: JobControl) -> SimilarityTracker | None:
         """Prepare to measure path similarity; raises _StoppedEarly."""
@@ -306,18 +331,5 @@ def thin(curve: Mapping[str, list[float]]) -> dict[str, list[float]]:
     return {name: [values[i] for i in kept] for name, values in curve.items()}
 
 
-def _latest_settings(control: JobControl, before: GenerationSettings) -> GenerationSettings | None:
-    """The last settings that were sent; those that cannot hold in mid-run are refused."""
-    latest = None
-    for message in control.take_messages():
-        try:
-            check_change(before, message)
-        except SettingsError as error:
-            _log.warning("settings refused in mid-run: %s", error)
-        else:
-            latest = message
-    return latest
-
-
 def _stage_text(snapshot: Snapshot) -> str:
-    return "balancing the classes" if snapshot.stage == "baseline" else "optimising"
+    return "stage 1: balancing classes" if snapshot.stage == "baseline" else "optimising"

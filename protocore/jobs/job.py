@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from protocore.errors import JobEndedError
+from protocore.jobs.pace import Pace
 from protocore.jobs.turns import Turns
 
 __all__ = ["ACTIVE", "FINISHED", "InterruptedWork", "Job", "JobControl", "JobView", "NotSaved"]
@@ -17,8 +17,6 @@ __all__ = ["ACTIVE", "FINISHED", "InterruptedWork", "Job", "JobControl", "JobVie
 ACTIVE = ("queued", "running", "paused", "stopping")
 # unsaved: the work is done, its result could not be kept yet; interrupted: goes on after a restart
 FINISHED = ("done", "stopped", "failed", "unsaved", "interrupted")
-RATE_WINDOW = 5.0  # seconds of progress that the rate is measured over
-RATE_SPACING = 0.1  # seconds between two samples of progress, so that fast steps cost nothing
 
 
 class NotSaved(Exception):  # noqa: N818 - not an error of the work, which is done
@@ -53,7 +51,7 @@ class JobView:
     text: str  # what it is doing, in a few words
     seconds: float  # running; waiting in the queue and pauses do not count
     stopping_for: float  # seconds since it was asked to stop; 0 when it was not
-    rate: float | None  # steps per second over the last RATE_WINDOW seconds
+    rate: float | None  # steps per second, see Pace
     seconds_left: float | None  # at that rate
     snapshot: Any  # what the work published last
     result: Any  # what the work returned
@@ -104,7 +102,7 @@ class Job:
     messages: list[Any] = field(default_factory=list)
     running_before: float = 0.0  # seconds up to the last pause
     running_since: float | None = None  # clock value; None: not running now
-    samples: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds running, done)
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def seconds(self) -> float:
@@ -124,29 +122,14 @@ class Job:
         self.running_since = None
 
     def advance(self, done: int, total: int, text: str) -> None:
-        """Note how far it is. A step back or another total starts a new measurement."""
-        if done < self.done or total != self.total:
-            self.samples.clear()
-        now = self.seconds
-        if not self.samples or now - self.samples[-1][0] >= RATE_SPACING:
-            self.samples.append((now, done))
-        while len(self.samples) > 2 and now - self.samples[1][0] >= RATE_WINDOW:
-            self.samples.popleft()
+        """Note how far it is. A step back starts a new measurement of its pace."""
+        self.pace.add(self.seconds, done)
         self.done, self.total, self.text = done, total, text
         self.version += 1
 
-    @property
-    def rate(self) -> float | None:
-        """Steps per second; None when too little is known."""
-        if len(self.samples) < 2:
-            return None
-        (since, first), (until, last) = self.samples[0], self.samples[-1]
-        return (last - first) / (until - since) if until > since and last > first else None
-
     def view(self, position: int | None) -> JobView:
         """Its present state, frozen."""
-        rate = self.rate
-        left = (self.total - self.done) / rate if rate and self.status in ACTIVE else None
+        left = self.pace.seconds_left(self.total) if self.status in ACTIVE else None
         asked = self.stop_asked_at if self.status == "stopping" else None
         return JobView(
             id=self.id,
@@ -162,7 +145,7 @@ class Job:
             text=self.text,
             seconds=self.seconds,
             stopping_for=0.0 if asked is None else self.clock() - asked,
-            rate=rate,
+            rate=self.pace.rate,
             seconds_left=left,
             snapshot=self.snapshot,
             result=self.result,

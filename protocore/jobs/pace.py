@@ -45,8 +45,8 @@ class Pace:
     @property
     def rate(self) -> float | None:
         """Steps per second; None while too little is known."""
-        samples = list(self._samples)[WARM_UP if len(self._samples) > 2 else 0 :]
-        recent = samples[len(samples) // 2 :] if len(samples) > 3 else samples
+        samples = list(self._samples)[WARM_UP if len(self._samples) > 4 else 0 :]
+        recent = samples[len(samples) // 2 - 1 :] if len(samples) > 3 else samples
         slopes = [
             (done - before) / (until - since)
             for (since, before), (until, done) in pairwise(recent)

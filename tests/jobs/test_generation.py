@@ -16,6 +16,7 @@ from protocore.generation.settings import Target
 from protocore.jobs import generation as generation_job
 from protocore.jobs.generation import (
     LiveView,
+    SettingsPatch,
     extend,
     find_made,
 )
@@ -156,8 +157,9 @@ def test_settings_sent_hold_from_the_next_step_and_are_kept(bench):
     bench.hold()
     job = bench.submit()
     bench.let(3)
-    bench.engine.send(job, SETTINGS.replace(fill="white"))
-    bench.engine.send(job, changed)  # the last one sent counts
+    bench.engine.send(job, SettingsPatch(changes={"fill": "white"}, by="Ada"))
+    bench.engine.send(job, SettingsPatch(changes={"hf_weight": 5.0, "hf_weight_end": None}))
+    bench.engine.send(job, SettingsPatch(changes={"fill": "grey"}, by="Ben"))
     bench.let_all()
     prototypes = bench.made(job)
     live = bench.engine.view(job).snapshot
@@ -165,6 +167,7 @@ def test_settings_sent_hold_from_the_next_step_and_are_kept(bench):
     for prototype in prototypes:
         history = prototype.record.history
         assert [(c.step, c.settings) for c in history] == [(0, SETTINGS), (3, changed)]
+        assert [change.by for change in history] == ["", "Ben"]
         assert not prototype.record.repeatable
     generation = generate(tripwire_classifier()[0], TARGETS, SETTINGS)
     for _ in range(4):
@@ -178,7 +181,7 @@ def test_settings_sent_to_a_waiting_job_hold_from_its_first_step(bench):
     changed = SETTINGS.replace(learning_rate=0.2)
     bench.hold()
     first, second = bench.submit(), bench.submit()
-    bench.engine.send(second, changed)
+    bench.engine.send(second, SettingsPatch(changes={"learning_rate": 0.2}))
     bench.let_all()
     bench.finish(first)
     assert_same_images(bench.made(second), undisturbed(changed))
@@ -188,7 +191,7 @@ def test_changes_that_cannot_hold_are_refused(bench, caplog):
     bench.hold()
     job = bench.submit()
     bench.let(1)
-    bench.engine.send(job, SETTINGS.replace(image_size=99))
+    bench.engine.send(job, SettingsPatch(changes={"image_size": 99}))
     bench.let_all()
     assert_same_images(bench.made(job), undisturbed())
     assert bench.made(job)[0].record.repeatable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import streamlit as st
 
@@ -13,6 +14,10 @@ from protocore.jobs.engine import JobView
 from protocore.text import time_left
 
 REFRESH = 0.5  # seconds
+JOB_PAGES = {  # kind of job -> page that shows it with ?job=id
+    "generation": "pages/1_Generate.py",
+    "similarity": "pages/2_Path_Similarity.py",
+}
 STATUS = {
     "queued": "Waiting",
     "running": "Running",
@@ -67,3 +72,30 @@ def find_view(job_id: str) -> JobView | None:
         return engine().view(job_id)
     except JobError:
         return None
+
+
+def show_jobs(kind: str = "") -> bool:
+    """A row for each active job (of one kind), with a link and Stop; returns whether any is."""
+    active = [view for view in engine().views() if view.active and kind in ("", view.kind)]
+    for view in active:
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            with st.container():
+                watch(view.id, title=view.title)
+            if page := JOB_PAGES.get(view.kind):
+                icon = ":material/visibility:"
+                st.page_link(page, label="Watch", icon=icon, query_params={"job": view.id})
+            st.button(
+                "Stop",
+                key=f"stop_{view.id}",
+                icon=":material/stop:",
+                on_click=stop_job,
+                args=(view.id,),
+                disabled=view.status == "stopping",
+            )
+    return bool(active)
+
+
+def stop_job(job_id: str) -> None:
+    """End a job; one that has just ended by itself is left alone."""
+    with suppress(JobError):
+        engine().stop(job_id)

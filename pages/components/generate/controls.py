@@ -18,16 +18,13 @@ from pages.components.pickers.classes import make_targets, pick_classes, pick_se
 from pages.components.pickers.model import choose_model, pick_model
 from pages.components.pickers.settings import apply_settings, settings_controls
 from protocore.errors import ProtocoreError, SettingsError
-from protocore.generation.fields import FIXED_WHILE_RUNNING
-from protocore.generation.presets import PRESETS, default_preset, matching_preset
 from protocore.generation.settings import GenerationSettings, Target
-from protocore.jobs.engine import JobView
 from protocore.jobs.generation import GenerationRequest, find_made, submit_generation
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
 
-if TYPE_CHECKING:  # loaded when it is asked for: a first start waits two seconds less
-    from protocore.jobs.live_similarity import LiveSimilarityRequest
+if TYPE_CHECKING:  # loaded on demand: the first start is two seconds faster
+    from protocore.jobs.live_similarity import SimilarityRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +89,6 @@ def _start_bar(classes: list[int], seeds: str) -> tuple[tuple[Target, ...], bool
             key="generate",
             type="primary",
             icon=":material/play_arrow:",
-            help="Key: g",
             disabled=not targets,
             width="stretch",
         )

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.errors import explained
+from pages.components.common.errors import escaped, explained
+from pages.components.common.progress import find_view, show_jobs
 from pages.components.common.recent import show_recent
-from pages.components.common.resources import engine, library
+from pages.components.common.resources import library
 from pages.components.generate import showing
 from pages.components.generate.controls import Wish, continue_run, start
 from pages.components.generate.kept_run import show_kept
-from protocore.errors import JobError, LibraryError
+from protocore.errors import LibraryError
 from protocore.jobs.engine import JobView
 from protocore.jobs.generation import KIND
+from protocore.library.entries import PrototypeInfo
+from protocore.text import plural
 
 
 def find_job(what: tuple[str, str] | None) -> JobView | None:
     """The job that the page is to show, if it is known to this process."""
     if not what or what[0] != "job":
         return None
-    try:
-        return engine().view(what[1])
-    except JobError:
+    job = find_view(what[1])
+    if job is None:
         showing.show_nothing()
-        st.toast("That run is no longer in memory; what was finished is in the Library.")
-        return None
+        st.warning(
+            "The run in this link is no longer on this server: it was restarted, or the run was "
+            "dismissed. Finished prototypes are in the Library.",
+            icon=":material/link_off:",
+        )
+    return job
 
 
 def take_over_finished(job: JobView) -> bool:
@@ -59,70 +65,53 @@ def show_result(kind: str, value: str, wish: Wish | None) -> None:
             raise LibraryError(
                 "this run's prototypes are in the trash; restore them in the Library"
             )
-        _source_line(kind, infos, wish)
-        show_kept(infos)
     except LibraryError:
         showing.show_nothing()
         raise
-    if run and library().state_files(run.id):
-        _continue_controls(run.id)
+    more = run and library().state_files(run.id)
+    show_kept(infos, lambda: _bar(kind, infos, wish, run.id if more else ""))
 
 
-def _source_line(kind: str, infos, wish: Wish | None) -> None:
+def _bar(kind: str, infos: list[PrototypeInfo], wish: Wish | None, run_id: str) -> None:
+    """Where it comes from, and what can be done with it; `run_id` of one that can go on."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if kind == "prototypes":
-            made = infos[0].created[:16].replace("T", " ")
-            st.markdown(f":material/inventory_2: From the library, made {made} UTC")
-            if wish:
-                again = {"again": True}
-                st.button(
-                    "Make again",
-                    icon=":material/refresh:",
-                    on_click=start,
-                    args=(wish,),
-                    kwargs=again,
-                )
+            created = infos[0].created[:16].replace("T", " ")
+            text = f":material/inventory_2: From the library, generated {created} UTC"
         else:
-            st.markdown(":material/check_circle: Kept in the library")
+            text = ":material/check_circle: Saved to library"
+        st.markdown(text, width="stretch")
+        if run_id:
+            with st.popover("Continue", icon=":material/fast_forward:"):
+                _continue_controls(run_id)
+        if kind == "prototypes" and wish:
+            again = {"again": True}
+            icon = ":material/refresh:"
+            st.button("Regenerate", icon=icon, on_click=start, args=(wish,), kwargs=again)
         st.button("Close", icon=":material/close:", on_click=showing.show_nothing)
 
 
 def _continue_controls(run_id: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        more = st.number_input("More steps", 1, 100_000, 128, step=64, key="more_steps", width=160)
-        if st.button("Continue", icon=":material/fast_forward:", help="Go on from the last step"):
-            with explained():
-                continue_run(run_id, int(more))
-            st.rerun()
+    more = st.number_input("More steps", 1, 100_000, 128, step=64, key="more_steps")
+    if st.button("Continue the run", key="continue", help="Resumes from the last step"):
+        with explained():
+            continue_run(run_id, int(more))
+        st.rerun()
 
 
 def show_empty(wish: Wish | None) -> None:
-    """What to do first, and what was made last."""
+    """What to do first, and the newest prototypes."""
     if wish:
-        count = len(wish.targets)
-        noun = "prototype" if count == 1 else "prototypes"
         st.info(
-            f"Ready: {count} {noun} from {wish.classifier.title}. Press **Generate** "
-            "(Ctrl+Enter) and move the sliders while it runs.",
+            f"Ready: {plural(len(wish.targets), 'prototype')} from "
+            f"{escaped(wish.classifier.title)}. Press **Generate** and move the sliders while it "
+            "runs.",
             icon=":material/play_circle:",
         )
-    else:
+    elif not st.session_state.get("classes"):
         st.info(
             "Choose a model and one or more classes on the left, then press **Generate**.",
             icon=":material/arrow_back:",
         )
-    _active_jobs()
+    show_jobs(KIND)
     show_recent()
-
-
-def _active_jobs() -> None:
-    for job in engine().views():
-        if job.active and job.kind == KIND:
-            ahead = f", {job.position} ahead" if job.position else ""
-            st.button(
-                f"{job.title} ({job.status}{ahead})",
-                key=f"attach_{job.id}",
-                icon=":material/visibility:",
-                on_click=showing.show,
-                args=("job", job.id),
-            )

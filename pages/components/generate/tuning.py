@@ -18,7 +18,7 @@ from pages.components.pickers.settings import (
 from protocore.errors import JobError, SettingsError
 from protocore.generation.settings import GenerationSettings
 from protocore.jobs.engine import JobView
-from protocore.jobs.generation import GenerationRequest
+from protocore.jobs.generation import GenerationRequest, SettingsPatch
 
 WAIT = 0.6  # seconds; changes that follow each other faster are sent as one
 PATIENCE = 5.0  # seconds until a change that the job does not show is no longer expected

@@ -7,24 +7,17 @@ from math import ceil
 
 import streamlit as st
 
-from pages.components.common import resources
-from pages.components.common.errors import errors_shown, escaped, show_error
+from pages.components.common.errors import escaped, show_error
 from pages.components.common.images import data_uri
 from pages.components.generate.kept_run import NEXT_PAGES, ROOT
 from protocore.errors import ProtocoreError
-from protocore.jobs.engine import JobEngine, JobView
 from protocore.library.bundle import export_to_cache, import_bundle
 from protocore.library.entries import SORTS, Filter, PrototypeInfo
 from protocore.library.library import Library
 
 GENERATE = "pages/1_Generate.py"
-JOB_PAGES = {  # kind of job -> page that reattaches with ?job=id
-    "generation": GENERATE,
-    "similarity": "pages/2_Path_Similarity.py",
-}
 PER_PAGE = 24
 CARD_WIDTH = 170  # pixels at least; six cards in a row on a laptop
-JOB_REFRESH = 1.0  # seconds
 MAX_UPLOAD = 1024  # MB
 EVERYTHING = ""  # choice of a filter that does not restrict
 LIKELY, DOUBTFUL = 0.5, 0.1  # class probabilities from which a badge is green, orange
@@ -85,7 +78,7 @@ def notice(library: Library) -> None:
                 "Undo",
                 key="library_undo",
                 icon=":material/undo:",
-                on_click=lambda: attempt(*arguments, done="Brought back."),
+                on_click=lambda: attempt(*arguments, done="Restored."),
             )
     if not undo:
         st.session_state["library_notice"] = None
@@ -96,50 +89,6 @@ def delete(library: Library, prototype_ids: Sequence[str]) -> None:
     ids = tuple(prototype_ids)
     if attempt(library.delete, ids, done=f"{plural(len(ids))} deleted.", undo=ids):
         unpick(ids)
-
-
-# --- running jobs ---
-
-
-def running_jobs(engine: JobEngine) -> None:
-    """A row for each job that is waiting or running, with a way to it."""
-    active = [view for view in engine.views() if view.active]
-    if active:
-        st.subheader("Being made")
-    for view in active:
-        with st.container(horizontal=True, vertical_alignment="center", border=True):
-            _job_progress(view.id)
-            page = JOB_PAGES.get(view.kind)
-            if page and st.button("Watch", key=f"watch_{view.id}", icon=":material/visibility:"):
-                st.switch_page(page, query_params={"job": view.id})
-            st.button(
-                "Stop",
-                key=f"stop_{view.id}",
-                icon=":material/stop:",
-                on_click=lambda job_id=view.id: attempt(engine.stop, job_id),
-            )
-
-
-@st.fragment(run_every=JOB_REFRESH)
-def _job_progress(job_id: str) -> None:
-    """Shows how far it is; at its end the whole page is drawn again, with the new prototypes."""
-    with errors_shown():
-        view = resources.engine().view(job_id)
-        if not view.active:
-            st.rerun()
-        st.progress(view.fraction, text=f"**{escaped(view.title)}** · {escaped(job_text(view))}")
-
-
-def job_text(view: JobView) -> str:
-    """What a job is doing, in a few words."""
-    if view.status == "queued":
-        return f"waiting, number {view.position} in the queue of {view.device}"
-    text = f"{view.status}: {view.text}" if view.text else view.status
-    if view.total:
-        text += f", step {view.done} of {view.total}"
-    if view.status == "running" and view.seconds_left is not None:
-        text += f", {view.seconds_left:.0f} s left"
-    return text
 
 
 # --- what to show ---
@@ -233,7 +182,7 @@ def _card(library: Library, info: PrototypeInfo, *, trash: bool) -> None:
             st.button(
                 "Restore",
                 key=f"restore_{info.id}",
-                on_click=lambda: attempt(library.restore, (info.id,), done="Brought back."),
+                on_click=lambda: attempt(library.restore, (info.id,), done="Restored."),
             )
             return
         if st.button("Open", key=f"open_{info.id}", disabled=info.damaged):
@@ -259,7 +208,7 @@ def selection_tools(library: Library, infos: Sequence[PrototypeInfo]) -> None:
     """What can be done with all chosen prototypes."""
     ids = sorted(picked())
     with st.container(horizontal=True, vertical_alignment="center", key="library_tools"):
-        st.markdown(f"**{len(ids)} chosen**" if ids else "Choose prototypes to do more with them.")
+        st.markdown(f"**{len(ids)} chosen**" if ids else "Select prototypes for batch actions.")
         _button("All on this page", "pick_all", pick, [info.id for info in infos])
         if not ids:
             return
@@ -320,7 +269,7 @@ def trash_tools(library: Library, total: int) -> None:
 
 
 def _restore(library: Library, ids: Sequence[str]) -> None:
-    if attempt(library.restore, ids, done=f"{plural(len(ids))} brought back."):
+    if attempt(library.restore, ids, done=f"{plural(len(ids))} restored."):
         unpick(ids)
 
 

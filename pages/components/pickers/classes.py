@@ -82,9 +82,9 @@ def _class_of_name(classifier: Classifier, name: str) -> int | None:
 
 def pick_seeds(*, disabled: bool = False) -> str:
     """The seeds as text, such as "0, 1"."""
+    st.session_state.setdefault("seeds", "0")
     return st.text_input(
         "Seeds",
-        value="0",
         key="seeds",
         help="Whole numbers with commas. Each seed starts from another image: what shows up "
         "under every seed is the model's, not chance.",
