@@ -7,11 +7,11 @@ from pages.components.common.home import (
     load_ahead,
     show_demo_world,
     show_ready,
-    show_running,
     show_tour,
     show_work,
 )
 from pages.components.common.page import begin_page
+from pages.components.common.progress import show_jobs
 
 begin_page("Home", "Find out what an image classifier has learned.")
 st.markdown(
@@ -20,11 +20,11 @@ st.markdown(
     "belonging to the class, such as a hand beside the fish or a face under the hat, shows what "
     "else the model has learned to rely on."
 )
+with errors_shown():
+    show_jobs()
+    show_work()
 show_tour()
 with errors_shown():
-    show_ready()
-    show_running()
-    show_work()
-with errors_shown():
     show_demo_world()
+    show_ready()
 load_ahead()

@@ -34,7 +34,7 @@ with explained():
             st.button("Queue another run", icon=":material/add:", on_click=showing.show_nothing)
         else:
             wish, clicked = setup_controls(what)
-            if clicked:
+            if clicked or (wish and showing.asked_to_start()):
                 start(wish)
                 st.rerun()
     if job and job.active:

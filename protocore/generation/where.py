@@ -18,6 +18,7 @@ from protocore.errors import ImageError
 
 SIDE = 64  # pixels of the map that is kept, at most: gradients are too noisy for more
 _BRIGHTEST = 0.995  # quantile that counts as 1; single pixels stand out far
+_TAILS = 0.1  # of the map at each side that a motif may reach beyond its box
 _DIM = 0.25  # brightness left where the network did not look
 
 
@@ -53,6 +54,20 @@ def decode_map(text: str, size: tuple[int, int]) -> np.ndarray | None:
         raise ImageError(f"the map of where the network looked cannot be read: {error}") from error
     large = F.interpolate(levels[None, None], size=size, mode="bicubic", align_corners=False)
     return large[0, 0].clamp(0, 1).numpy()
+
+
+def motif_box(where: np.ndarray) -> tuple[float, float, float, float]:
+    """Left, top, width and height, as shares of the map `(H, W)`, of where most of it lies.
+
+    Across and down, _TAILS of the sum are left out at each end.
+    """
+    edges = []
+    for axis in (0, 1):
+        share = np.cumsum(where.sum(axis=axis, dtype=np.float64))
+        low, high = np.searchsorted(share / share[-1], (_TAILS, 1 - _TAILS))
+        edges.append((low / len(share), (high + 1 - low) / len(share)))
+    (left, width), (top, height) = edges
+    return float(left), float(top), float(width), float(height)
 
 
 def overlay(image: np.ndarray, where: np.ndarray) -> np.ndarray:

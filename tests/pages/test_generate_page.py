@@ -47,7 +47,7 @@ def press(app, key):
 
 def start_short_run(app, steps=6):
     app.number_input(key="steps").set_value(steps)
-    app.slider(key="transforms").set_value(1)
+    app.slider(key="transforms_per_step").set_value(1)
     checked(app.run())
     return press(app, "generate")
 
@@ -104,7 +104,7 @@ def test_changed_settings_leave_the_preset_and_can_be_taken_back(open_page):
 def test_a_run_ends_in_the_library_and_asking_again_shows_it_at_once(open_page):
     app = start_short_run(open_page(classes="1,2", seeds="0", preset="mild"))
     finish(app)
-    assert "Kept in the library" in texts(app)
+    assert "Saved to library" in texts(app)
     assert param(app, "run") and not param(app, "job")
     first, second = resources.library().prototypes(sort="oldest")
     assert {first.class_name, second.class_name} == {"bee", "cat"}
@@ -178,8 +178,7 @@ def test_pause_and_resume(open_page):
 def test_a_kept_run_goes_on_for_more_steps(open_page):
     app = finish(start_short_run(open_page(classes="1", preset="mild"), steps=6))
     checked(app.number_input(key="more_steps").set_value(4).run())
-    (go_on,) = [button for button in app.button if button.label == "Continue"]
-    checked(go_on.click().run())
+    press(app, "continue")
     finish(app)
     newest = resources.library().prototypes(sort="newest")[0]
     record = resources.library().load_prototype(newest.id).record
@@ -203,6 +202,7 @@ def test_bad_seeds_are_explained(open_page, seeds, message):
 def test_a_job_or_run_that_is_gone_leaves_the_page_usable(open_page):
     app = open_page(job="0" * 16)
     assert app.button(key="generate") is not None
+    assert "no longer on this server" in app.warning[0].value
     app = open_page(run="nowhere")
     assert app.error
     checked(app.run())
@@ -213,7 +213,7 @@ def test_a_run_that_is_opened_brings_its_model_and_settings_along(open_page, sma
     finish(start_short_run(open_page(classes="1,2", seeds="3", preset="mild"), steps=5))
     (run,) = resources.library().runs()
     app = open_link(run=run.id)
-    assert "Kept in the library" in texts(app)
+    assert "Saved to library" in texts(app)
     assert app.multiselect(key="classes").value == [1, 2]
     assert app.text_input(key="seeds").value == "3"
     assert app.number_input(key="steps").value == 5

@@ -7,67 +7,97 @@ import threading
 
 import streamlit as st
 
+from pages.components.common.links import chosen_device
 from pages.components.common.page import ROOT
 from pages.components.common.recent import show_recent
-from pages.components.common.resources import demo_sheet, engine, library
+from pages.components.common.resources import demo_sheet, library
+from pages.components.generate.showing import start_soon
+from pages.components.pickers.classes import set_classes
+from pages.components.pickers.model import choose_model
 from protocore.demo.weights import demo_weights_path
 from protocore.models.catalog import search_catalog, torchvision_models
 from protocore.models.devices import default_device
+from protocore.models.spec import ModelSpec
+from protocore.text import plural
 
+GENERATE = "pages/1_Generate.py"
 TOUR = (
-    ("1_Generate", ":material/auto_awesome:", "Generate", "Watch a class's prototype evolve."),
-    ("2_Path_Similarity", ":material/show_chart:", "Path Similarity", "Check how natural it is."),
+    ("2_Path_Similarity", ":material/show_chart:", "Path Similarity",
+     "Measure how natural it looks to the network."),
     ("3_Compare", ":material/compare:", "Compare", "Put related classes side by side."),
-    ("4_Bias_Review", ":material/fact_check:", "Bias Review", "Test what you believe to see."),
-    ("5_Library", ":material/photo_library:", "Library", "Find again all that was made."),
-)
+    ("4_Bias_Review", ":material/fact_check:", "Bias Review", "Test what you think you see."),
+    ("5_Library", ":material/photo_library:", "Library", "Browse everything you have generated."),
+)  # fmt: skip
+
+
+def show_work() -> None:
+    """The newest prototypes; at first start a shipped picture and a button that makes one."""
+    if show_recent():
+        st.page_link(GENERATE, label="Generate more", icon=":material/auto_awesome:")
+        return
+    picture, text = st.columns([3, 2], gap="medium", vertical_alignment="center")
+    picture.image(
+        str(ROOT / "assets" / "demo_prototypes.jpg"),
+        width="stretch",
+        alt="Prototypes of classes of the demo model",
+    )
+    with text:
+        st.markdown(
+            "No prototypes yet. The demo model works offline and starts within seconds; move the "
+            "sliders while its prototype takes shape."
+        )
+        started = st.button(
+            "Generate the first prototype",
+            key="first_run",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=not demo_weights_path().is_file(),
+        )
+        if started:
+            choose_model(ModelSpec.demo(device=chosen_device()))
+            set_classes([0])
+            start_soon()
+            st.switch_page(GENERATE)
 
 
 def show_tour() -> None:
-    """One card per page."""
-    pages = [step for step in TOUR if (ROOT / "pages" / f"{step[0]}.py").is_file()]
-    for (file, icon, title, text), column in zip(pages, st.columns(len(pages)), strict=True):
+    """What else there is, one card per page."""
+    st.header("And then", anchor=False)
+    for (file, icon, title, text), column in zip(TOUR, st.columns(len(TOUR)), strict=True):
         with column.container(border=True, height="stretch"):
             st.page_link(f"pages/{file}.py", label=f"**{title}**", icon=icon)
             st.caption(text)
 
 
 def show_ready() -> None:
-    """Model, weights, device and library in figures."""
-    columns = st.columns(4)
-    ready = demo_weights_path().is_file()
-    columns[0].metric("Demo model", "ready" if ready else "missing", border=True)
+    """Model, weights, device and library in one line."""
+    demo = "demo model ready" if demo_weights_path().is_file() else "demo model missing"
     on_disk = len(search_catalog("", on_disk=True))
-    columns[1].metric("torchvision weights on disk", on_disk, border=True)
-    columns[2].metric("Device", default_device(), border=True)
-    columns[3].metric("Prototypes in the library", library().count(), border=True)
-
-
-def show_running() -> None:
-    """Active jobs; details are on their pages."""
-    for job in engine().views():
-        if job.active:
-            st.progress(job.fraction, text=f"{job.title}: {job.status}")
-
-
-def show_work() -> None:
-    """The newest prototypes, or what to do first."""
-    if not show_recent():
-        st.info(
-            "Nothing has been made yet. Open **Generate** and press the button: the first "
-            "prototype of the demo model moves within seconds, without network.",
-            icon=":material/lightbulb:",
-        )
+    parts = [
+        plural(library().count(), "prototype") + " in the library",
+        demo,
+        f"{on_disk} torchvision weights on disk",
+        f"device {default_device()}",
+    ]
+    st.caption(" · ".join(parts))
 
 
 def show_demo_world() -> None:
     """What the demo model was trained on."""
-    st.markdown("#### The demo world")
-    st.caption(
-        "Rendered images, twelve classes in related pairs, and biases planted on purpose: "
-        "see which of them you find in the prototypes before you read assets/demo/CARD.md."
-    )
-    st.image(demo_sheet(), width="content", alt="Eight images of each class of the demo world")
+    with st.expander("The demo world", icon=":material/category:"):
+        st.markdown(
+            "Rendered images, twelve classes in related pairs, and biases planted on purpose: see "
+            "which ones you can spot in the prototypes before you open the answer card."
+        )
+        st.image(demo_sheet(), width="content", alt="Eight images of each class of the demo world")
+        st.download_button(
+            "Answer card",
+            data=(ROOT / "assets" / "demo" / "CARD.md").read_bytes,
+            file_name="CARD.md",
+            mime="text/markdown",
+            icon=":material/key:",
+            on_click="ignore",
+        )
 
 
 def load_ahead() -> None:

@@ -15,7 +15,7 @@ def show_recent() -> bool:
     infos = [info for info in library().prototypes(limit=COUNT) if not info.damaged]
     if not infos:
         return False
-    st.markdown("#### Made lately")
+    st.header("Recent prototypes", anchor=False)
     for info, column in zip(infos, st.columns(COUNT), strict=False):
         with column:
             thumbnail = library().thumbnail(info.id).read_bytes()

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.common.resources import library
 from pages.components.generate.curves import show_curves
@@ -18,6 +19,7 @@ from protocore.generation.calls import as_command, as_python
 from protocore.generation.fields import FIELDS
 from protocore.generation.prototype import Prototype
 from protocore.generation.recording import encode_animation
+from protocore.generation.where import alpha_png, motif_box
 from protocore.library.library import PrototypeInfo
 from protocore.text import duration
 
@@ -29,15 +31,14 @@ NEXT_PAGES = (
 ROOT = Path(__file__).parents[3]
 
 
-def show_kept(infos: list[PrototypeInfo], bar: Callable[[], None]) -> None:
+def show_kept(infos: list[PrototypeInfo], bar: Callable[[], DeltaGenerator]) -> None:
     """Pictures at any step, curves, facts, downloads and links to the next pages.
 
-    `bar` draws what stands beside the step in the bar that stays in sight.
+    `bar` draws the bar that stays in sight and returns the place in it for the step.
     """
     prototypes = [library().load_prototype(info.id) for info in infos]
     with st.container(key="run_bar"):
-        bar()
-        step_place = st.container()
+        step_place = bar()
     pictures, curves = places(len(infos))
     _frames(infos, prototypes, step_place, pictures)
     with curves:
@@ -64,6 +65,7 @@ def _frames(infos: list[PrototypeInfo], prototypes: list[Prototype], bar, place)
     final = chosen is None or chosen == steps[-1]
     cells = []
     for row, (info, prototype) in enumerate(zip(infos, prototypes, strict=True)):
+        where = prototype.where
         file = info.picture if final else history[row][chosen]
         cells.append(
             Cell(
@@ -72,7 +74,10 @@ def _frames(infos: list[PrototypeInfo], prototypes: list[Prototype], bar, place)
                 title=info.title,
                 probability=info.probability if final else None,
                 badge=_badge(info) if final else f"step {chosen}",
+                note=prototype.record.finding,
                 top=prototype.record.top if final else (),
+                where=prototype.record.where,
+                motif=None if where is None else motif_box(where),
             )
         )
     with place:
@@ -85,7 +90,13 @@ def _step_control(steps: list[int]) -> int:
     if st.session_state.get("frame") not in steps:
         wanted = int(named) if named.isdecimal() else steps[-1]
         st.session_state["frame"] = min(steps, key=lambda step: abs(step - wanted))
-    chosen = st.select_slider("Step", steps, key="frame", help="Drag to replay the optimisation")
+    chosen = st.select_slider(
+        "Step: drag to replay the optimisation",
+        steps,
+        key="frame",
+        format_func=lambda step: f"step {step}",
+        label_visibility="collapsed",
+    )
     if chosen != steps[-1]:
         st.query_params["step"] = str(chosen)
     else:
@@ -132,6 +143,16 @@ def _downloads(infos: list[PrototypeInfo], prototypes: list[Prototype]) -> None:
                 key=f"png_{info.id}",
                 on_click="ignore",
             )
+            if (where := prototype.where) is not None:
+                st.download_button(
+                    "Transparent",
+                    data=lambda p=prototype, w=where: alpha_png(p.image, w),
+                    file_name=f"{prototype.stem}_where.png",
+                    mime="image/png",
+                    key=f"alpha_{info.id}",
+                    help="Opaque where the network looked",
+                    on_click="ignore",
+                )
             st.download_button(
                 "Animation",
                 data=lambda i=info: _animation(i),

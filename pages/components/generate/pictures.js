@@ -31,7 +31,8 @@ class Grid {
   constructor(root) {
     this.root = root
     this.shape = ""
-    this.choice = { size: "Fit", pixels: false, stretch: false, zoom: false, ...stored() }
+    this.choice = { size: "Fit", pixels: false, stretch: false, zoom: false, look: false,
+      ...stored() }
     this.onresize = () => this.resize()
     this.observer = new ResizeObserver(this.onresize)
     this.observer.observe(root)
@@ -124,13 +125,15 @@ class Grid {
     for (const name of Object.keys(SIZES)) {
       sizes.append(this.switch(name, this.choice.size === name, () => ({ size: name })))
     }
-    const { pixels, stretch, zoom } = this.choice
+    const { pixels, stretch, zoom, look } = this.choice
     const set = element("span", "set")
     set.append(this.switch("Whole pixels", pixels, () => ({ pixels: !pixels })))
     set.append(this.switch("Stretch contrast", stretch, () => ({ stretch: !stretch })))
     const motifs = this.data.items.some((item) => item.motif)
     if (motifs) set.append(this.switch("Zoom to motif", zoom, () => ({ zoom: !zoom })))
-    const changed = [stretch && "contrast stretched", zoom && motifs && "zoomed"].filter(Boolean)
+    const maps = this.data.items.some((item) => item.where)
+    if (maps) set.append(this.switch("Where it looked", look, () => ({ look: !look })))
+    const changed = [look && maps && "the rest dimmed", stretch && "contrast stretched", zoom && motifs && "zoomed"].filter(Boolean)
     this.tools.replaceChildren(sizes, set)
     if (changed.length) {
       this.tools.append(element("span", "mark", `Display only: ${changed.join(", ")}`))
@@ -151,7 +154,10 @@ class Grid {
   }
 
   display(image, item) {
-    const { stretch, zoom } = this.choice
+    const { stretch, zoom, look } = this.choice
+    const map = look && item.where
+    image.parentElement.style.setProperty("--picture", map ? `url(${item.image})` : "none")
+    image.style.maskImage = map ? `url(data:image/png;base64,${item.where})` : ""
     image.style.filter = stretch ? stretched(image) : ""
     image.style.transformOrigin = "0 0"
     image.style.transform = zoom && item.motif ? zoomed(item.motif) : ""

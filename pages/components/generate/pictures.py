@@ -32,6 +32,7 @@ class Cell:
     badge: str  # stands on the picture, such as "p 0.93"
     note: str = ""  # one line more for the full view
     top: tuple[tuple[int, str, float], ...] = ()  # likeliest classes: index, name, probability
+    where: str = ""  # record's map of where the network looked
     motif: tuple[float, float, float, float] | None = None  # left, top, width, height, 0..1
 
 
@@ -46,6 +47,7 @@ def show_pictures(cells: Sequence[Cell], *, key: str) -> None:
             "caption": f"seed {cell.target.seed}",
             "badge": cell.badge,
             "note": cell.note,
+            "where": cell.where,
             "motif": cell.motif,
             "top": [
                 {"name": name, "share": share, "own": index == cell.target.class_index}

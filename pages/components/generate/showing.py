@@ -13,7 +13,9 @@ from protocore.generation.presets import default_preset, find_preset
 from protocore.generation.settings import GenerationSettings
 
 KINDS = ("job", "run", "prototypes")  # query parameters, of which at most one is set
+_START = "start_soon"
 _MEMORY = "showing"  # in the session: query parameters are lost when the page is left
+BASE = "base"  # query parameter: the preset that the settings in the link are changes of
 _NONE = "none"  # a setting without a value, in a link
 
 
@@ -44,12 +46,22 @@ def show_nothing() -> None:
         st.query_params.pop(name, None)
 
 
+def start_soon() -> None:
+    """Begin a run as soon as the page is shown, as if the button had been pressed there."""
+    st.session_state[_START] = True
+
+
+def asked_to_start() -> bool:
+    """Whether `start_soon` was called; true once."""
+    return st.session_state.pop(_START, False)
+
+
 def read_link() -> dict[str, str]:
     """Classes, seeds, preset and settings in the link, once per session."""
     if st.session_state.get("link_read"):
         return {}
     st.session_state["link_read"] = True
-    names = ("classes", "seeds", "preset", *FIELDS)
+    names = ("classes", "seeds", "preset", BASE, *FIELDS)
     return {name: st.query_params[name] for name in names if name in st.query_params}
 
 
@@ -59,9 +71,10 @@ def linked_settings(link: Mapping[str, str], source: str) -> GenerationSettings 
     `source` is the model's, whose preset holds where the link names no other.
     """
     named = [name for name in FIELDS if name in link]
-    if "preset" not in link and not named:
+    name = link.get("preset") or link.get(BASE)
+    if not name and not named:
         return None
-    preset = find_preset(link["preset"]) if "preset" in link else default_preset(source)
+    preset = find_preset(name) if name else default_preset(source)
     return preset.settings.patch({name: _read(FIELDS[name], link[name]) for name in named})
 
 
@@ -71,7 +84,8 @@ def write_link(classes: list[int], seeds: str, settings: GenerationSettings) -> 
     wanted = {
         "classes": ",".join(str(index) for index in classes),
         "seeds": ",".join(seeds.replace(",", " ").split()),
-        "preset": preset.name,
+        "preset": "" if changes else preset.name,
+        BASE: preset.name if changes else "",
         **{name: _written(changes[name]) if name in changes else "" for name in FIELDS},
     }
     for name, value in wanted.items():

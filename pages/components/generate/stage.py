@@ -72,15 +72,19 @@ def show_result(kind: str, value: str, wish: Wish | None) -> None:
     show_kept(infos, lambda: _bar(kind, infos, wish, run.id if more else ""))
 
 
-def _bar(kind: str, infos: list[PrototypeInfo], wish: Wish | None, run_id: str) -> None:
-    """Where it comes from, and what can be done with it; `run_id` of one that can go on."""
+def _bar(kind: str, infos: list[PrototypeInfo], wish: Wish | None, run_id: str):
+    """Where it comes from, and what can be done with it; `run_id` of one that can go on.
+
+    Returns the place in between, for the step.
+    """
     with st.container(horizontal=True, vertical_alignment="center"):
         if kind == "prototypes":
             created = infos[0].created[:16].replace("T", " ")
             text = f":material/inventory_2: From the library, generated {created} UTC"
         else:
             text = ":material/check_circle: Saved to library"
-        st.markdown(text, width="stretch")
+        st.markdown(text, width="content")
+        step = st.container()
         if run_id:
             with st.popover("Continue", icon=":material/fast_forward:"):
                 _continue_controls(run_id)
@@ -89,6 +93,7 @@ def _bar(kind: str, infos: list[PrototypeInfo], wish: Wish | None, run_id: str) 
             icon = ":material/refresh:"
             st.button("Regenerate", icon=icon, on_click=start, args=(wish,), kwargs=again)
         st.button("Close", icon=":material/close:", on_click=showing.show_nothing)
+    return step
 
 
 def _continue_controls(run_id: str) -> None:

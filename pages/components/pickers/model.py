@@ -27,7 +27,7 @@ from protocore.models.spec import DEMO_VARIANT, ModelSpec, join_triple, parse_tr
 SOURCES = {
     "demo": "Demo",
     "torchvision": "torchvision",
-    "checkpoint": "Own weights",
+    "checkpoint": "Custom weights",
 }
 DETECT = "detect"
 NAME_SUFFIXES = (".txt", ".json")
@@ -130,7 +130,7 @@ def _pick_demo(disabled: bool) -> ModelSpec | None:
             icon=":material/inventory_2:",
         )
         return None
-    st.caption("A small network on rendered figures. Shipped, quick, and its biases are known.")
+    st.caption("A small network trained on rendered images. Included, fast, with known biases.")
     if len(variants) == 1:
         return ModelSpec.demo(variants[0])
     if st.session_state.get("model_variant") not in variants:
@@ -154,7 +154,7 @@ def _pick_torchvision(pool: ModelPool, disabled: bool) -> ModelSpec | None:
     # Labels change when a file comes or goes: setting the value makes the browser follow.
     st.session_state["model_entry"] = st.session_state["model_entry"]
     chosen = st.selectbox(
-        f"Weights :gray[· {len(present)} of {len(entries)} on disk]",
+        f"Weights ({len(present)} of {len(entries)} on disk)",
         list(entries),
         format_func=lambda key: _entry_label(entries[key]),
         key="model_entry",
@@ -227,7 +227,7 @@ def _pick_checkpoint(pool: ModelPool, disabled: bool) -> ModelSpec | None:
     if _receive("Weights file", SUFFIXES, MAX_UPLOAD_BYTES, "model_path", disabled):
         st.session_state["model_architecture"] = DETECT
     path = st.text_input(
-        "or its path on this computer",
+        "or a path on the server",
         key="model_path",
         placeholder="/folder/weights.pth",
         disabled=disabled,
@@ -263,7 +263,7 @@ def _pick_preprocessing(architecture: str, disabled: bool) -> dict[str, object]:
     fixed = {"disabled": disabled, **KEEP}
     _receive("Class names", NAME_SUFFIXES, MAX_FILE_BYTES, "model_names", disabled)
     names = st.text_input(
-        "or the path of the class names",
+        "or the path of the class names on the server",
         key="model_names",
         placeholder="from the weights file, or ImageNet's for 1000 classes",
         help="One name per line, or JSON: a list, {index: name} or {name: index}.",
