@@ -18,9 +18,11 @@ from protocore.cli.settings_options import (
     parse_seeds,
     settings_from_args,
 )
+from protocore.cli.witness_options import add_witness_option, witnesses_from_args
 from protocore.generation.api import generate_prototypes
 from protocore.generation.prototype import make_folder
 from protocore.generation.settings import Target
+from protocore.similarity.witness import summarise_readings, with_witnesses
 
 
 def register(subparsers: argparse._SubParsersAction) -> None:
@@ -34,6 +36,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     add_class_options(parser)
     parser.add_argument("--seeds", default="0", metavar="0,1", help="with commas (default: 0)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    add_witness_option(parser)
     add_settings_options(parser)
     parser.set_defaults(run=run_generate)
 
@@ -47,12 +50,18 @@ def run_generate(args: argparse.Namespace) -> int:
     classifier = classifier_from_args(args)
     settings = settings_from_args(args, classifier.source)
     classes = classes_from_args(classifier, args)
+    witnesses = witnesses_from_args(args, classifier)
     targets = [Target.of(index, seed) for index in classes for seed in seeds]
     print(f"{classifier.title} on {classifier.device}: {len(targets)} prototypes", file=sys.stderr)
     with GenerationLine() as line:
         prototypes = generate_prototypes(classifier, targets, settings, on_step=line.step)
+    if witnesses:
+        prototypes = with_witnesses(prototypes, witnesses, maker=classifier)
     for prototype in prototypes:
         path = prototype.save(args.out)
         record = prototype.record
-        print(f"{path}  p={record.probability:.3f}  logit={record.logit:.2f}")
+        seen = f"  {summarise_readings(record.witnesses).text}" if record.witnesses else ""
+        print(f"{path}  p={record.probability:.3f}  logit={record.logit:.2f}{seen}")
+        if record.finding:
+            print(f"note: {record.finding}", file=sys.stderr)
     return 0

@@ -13,6 +13,7 @@ import numpy as np
 
 from protocore.cli.model_options import add_model_options, classifier_from_args
 from protocore.cli.reference_options import ReferenceChooser, add_reference_options
+from protocore.cli.witness_options import add_witness_option, witnesses_from_args
 from protocore.errors import ImageError, LibraryError
 from protocore.generation.prototype import Prototype, slug
 from protocore.models.classifier import Classifier
@@ -22,6 +23,7 @@ from protocore.reports.tables.similarity import layers_csv, similarity_text, sum
 from protocore.similarity.decoding import SUFFIXES, decode_image
 from protocore.similarity.path import evaluate_images, join
 from protocore.similarity.summary import Evaluation
+from protocore.similarity.witness import witness_report
 
 
 def register(subparsers: argparse._SubParsersAction) -> None:
@@ -44,6 +46,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
         "--class", dest="class_", metavar="CLASS", help="of images that have no record"
     )
     add_reference_options(parser)
+    add_witness_option(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.set_defaults(run=run_similarity)
 
@@ -52,9 +55,11 @@ def run_similarity(args: argparse.Namespace) -> int:
     """Measure, print the table and write the files."""
     classifier = classifier_from_args(args)
     by_class = _read_prototypes(args.prototypes, classifier, args.class_)
+    witnesses = witnesses_from_args(args, classifier)
     choose = ReferenceChooser(args, classifier)
     evaluations = [
-        _evaluate(classifier, choose, class_index, found) for class_index, found in by_class.items()
+        _evaluate(classifier, choose, class_index, found, witnesses)
+        for class_index, found in by_class.items()
     ]
     for path in _write(args.out, evaluations):
         print(path, file=sys.stderr)
@@ -114,9 +119,14 @@ def _check_model(prototype: Prototype, classifier: Classifier, path: Path) -> No
 
 
 def _evaluate(
-    classifier: Classifier, choose: ReferenceChooser, class_index: int, found: list[_Labelled]
+    classifier: Classifier,
+    choose: ReferenceChooser,
+    class_index: int,
+    found: list[_Labelled],
+    witnesses: Sequence[Classifier],
 ) -> Evaluation:
     natural = choose.images(class_index)
+    report = _ask(classifier, class_index, found, witnesses, natural.same)
     statistics = choose.statistics(natural)
     scored = [evaluate_images(classifier, one.image[None], statistics) for one in found]
     return Evaluation(
@@ -125,6 +135,18 @@ def _evaluate(
         model=classifier.title,
         natural=natural.info,
         similarity=join(scored),
+        witnesses=report.images if report else (),
+        ceiling=report.ceiling if report else None,
+    )
+
+
+def _ask(classifier, class_index: int, found: list[_Labelled], witnesses, photos: np.ndarray):
+    """What the witnesses make of the prototypes and of the photos; None where there are none."""
+    if not witnesses:
+        return None
+    images, classes = np.stack([one.image for one in found]), [class_index] * len(found)
+    return witness_report(
+        images, classes, witnesses, maker=classifier, natural={class_index: photos}
     )
 
 

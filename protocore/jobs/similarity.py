@@ -27,6 +27,7 @@ from protocore.similarity.sources import demo_reference, reference_from_set
 from protocore.similarity.statistics import ReferenceStatistics
 from protocore.similarity.store import cached_statistics
 from protocore.similarity.summary import Evaluation, naturalness
+from protocore.similarity.witness import summarise_readings
 
 KIND = "similarity"
 THUMBNAIL_QUALITY = 85  # JPEG
@@ -178,11 +179,13 @@ def _evaluate(
     statistics: ReferenceStatistics,
     step: _Step,
 ) -> Evaluation:
-    scored = []
+    scored, witnesses = [], []
     for place, info in enumerate(infos):
         step.say(0.95 + 0.05 * place / len(infos), "measuring prototypes")
-        image = library.load_prototype(info.id).image
-        scored.append(evaluate_images(classifier, image[None], statistics))
+        prototype = library.load_prototype(info.id)
+        scored.append(evaluate_images(classifier, prototype.image[None], statistics))
+        readings = prototype.record.witnesses
+        witnesses.append(summarise_readings(readings) if readings else None)
     joined = join(scored)
     return Evaluation(
         labels=tuple(info.title for info in infos),
@@ -190,6 +193,7 @@ def _evaluate(
         model=classifier.title,
         natural=natural.info,
         similarity=replace(joined, reference=statistics.without_means()),
+        witnesses=tuple(witnesses),
     )
 
 

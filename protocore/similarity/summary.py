@@ -12,6 +12,7 @@ from protocore.errors import NaturalReferenceError, SettingsError
 from protocore.similarity.measures import MEASURES, find_measure
 from protocore.similarity.path import PathSimilarity, layer_curves, mean_and_sd
 from protocore.similarity.reference import ReferenceInfo
+from protocore.similarity.witness import WitnessSummary
 
 RESAMPLES = 1000  # of the bootstrap; the 95% limits then vary by a few percent of their width
 LIMITS = (2.5, 97.5)  # percentiles: a 95% interval
@@ -236,6 +237,8 @@ class Evaluation:
     model: str  # Classifier.title
     natural: ReferenceInfo
     similarity: PathSimilarity
+    witnesses: tuple[WitnessSummary | None, ...] = ()  # per prototype; (): nobody was asked
+    ceiling: WitnessSummary | None = None  # what the witnesses make of natural images
 
     def summaries(self, measure: str = "spearman") -> tuple[Summary, ...]:
         """One per prototype, with intervals."""

@@ -100,7 +100,8 @@ def test_every_setting_is_an_option(words, monkeypatch, tmp_path):
         "--learning-rate 0.1 --baseline-steps 1 --scale 0.9,1.1 --rotation 20 --translation 0.1,0.2"
         " --fill mean --transforms-per-step 2 --hf-weight 3 --hf-weight-end 6 --hf-penalty squared"
         " --hf-rise class --hf-unit gradient --hf-colour 3 --averaging 4 --probability-floor 0.5"
-        " --image-size 40 --parametrisation fourier --precision float32"
+        " --image-size 40 --parametrisation fourier --precision float32 --noise 0.2 --jitter 0.1"
+        " --greyscale 0.25 --contrast-limit 2"
     )
     assert main([*words, *options.split()]) == 0
     assert chosen == [
@@ -110,6 +111,7 @@ def test_every_setting_is_an_option(words, monkeypatch, tmp_path):
             hf_weight_end=6, hf_penalty="squared", hf_rise="class", hf_unit="gradient",
             hf_colour=3, averaging=4, probability_floor=0.5,
             image_size=40, parametrisation="fourier", precision="float32",
+            noise=0.2, jitter=0.1, greyscale=0.25, contrast_limit=2,
         )
     ]  # fmt: skip
     plain = GenerationSettings().to_dict()

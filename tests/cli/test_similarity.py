@@ -9,10 +9,12 @@ from torch import nn
 
 from protocore.cli import similarity as command
 from protocore.cli import sweep as sweep_command
-from protocore.errors import LibraryError, NaturalReferenceError, SettingsError
+from protocore.cli import witness_options
+from protocore.errors import LibraryError, ModelError, NaturalReferenceError, SettingsError
 from protocore.generation.api import generate_prototype
 from protocore.generation.settings import GenerationSettings
 from protocore.models.classifier import Classifier
+from protocore.models.spec import ModelSpec
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +146,59 @@ def test_sweep_prints_table_3(run, photos, tmp_path, capsys):
 def test_sweep_refuses_before_it_works(run, tmp_path, options, message):
     with pytest.raises(SettingsError, match=message):
         run("sweep", "--class", "cat", "--out", tmp_path / "out", *options)
+
+
+def other_classifier(classifier):
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 3))
+    return Classifier.from_module(
+        module.eval(), input_size=16, class_names=classifier.class_names, name="onlooker"
+    )
+
+
+@pytest.fixture
+def made(classifier, tmp_path):
+    settings = GenerationSettings(steps=2, baseline_steps=0)
+    generate_prototype(classifier, "cat", settings).save(tmp_path / "made")
+    return tmp_path / "made"
+
+
+def test_witnesses_stand_in_the_table_and_the_summary(
+    run, classifier, photos, made, tmp_path, capsys, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(witness_options, "spec_from_args", lambda args: ModelSpec.demo("robust"))
+    monkeypatch.setattr(
+        witness_options,
+        "load_classifier",
+        lambda spec: asked.append(spec) or other_classifier(classifier),
+    )
+    arguments = ("similarity", "--prototypes", made, "--images", photos, "--count", 5, "--map",
+                 "birds=other", "--out", tmp_path / "out", "--witness")  # fmt: skip
+    assert run(*arguments) == 0
+    assert [spec.weights for spec in asked] == ["plain"]  # the other demo model
+    shown = capsys.readouterr().out
+    assert "Recognised by other networks" in shown and "onlooker · in memory" in shown
+    assert "natural images" in shown
+    content = json.loads((tmp_path / "out/summary.json").read_text())["classes"][0]
+    seen = content["prototypes"][0]["witness"]
+    assert seen["witnesses"] == ["onlooker · in memory"] and seen["readings"] == 1
+    assert seen["log_probability"] == pytest.approx(np.log(seen["probability"]))
+    assert content["witness_ceiling"]["readings"] == 5
+    assert run(*arguments, "demo:robust", "mobilenet_v2:IMAGENET1K_V1") == 0
+    assert [spec.weights for spec in asked[1:]] == ["robust", "IMAGENET1K_V1"]
+    assert run(*arguments[:-1]) == 0  # without the option nobody is asked
+    content = json.loads((tmp_path / "out/summary.json").read_text())["classes"][0]
+    assert content["prototypes"][0]["witness"] is None and content["witness_ceiling"] is None
+
+
+def test_the_maker_is_refused_as_its_own_witness(
+    run, classifier, photos, made, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(witness_options, "spec_from_args", lambda args: ModelSpec.demo("robust"))
+    monkeypatch.setattr(witness_options, "load_classifier", lambda spec: classifier)
+    words = ("similarity", "--prototypes", made, "--images", photos, "--out", tmp_path / "out")
+    with pytest.raises(ModelError, match="itself"):
+        run(*words, "--witness", "demo:plain")
+    with pytest.raises(ModelError, match="at hand"):
+        run(*words, "--witness")

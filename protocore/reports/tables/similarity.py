@@ -119,6 +119,34 @@ def class_means(evaluations: Sequence[Evaluation], measure: str = "spearman") ->
     return table(("quantity", "mean"), rows, numbers=(1,), title=over)
 
 
+def witness_table(evaluations: Sequence[Evaluation]) -> Table | None:
+    """What other networks make of every prototype, and of photos; None where nobody was asked."""
+    head = ("image", "class", "witnesses", "top 1", "top 5", "rank", "probability",
+            "log probability")  # fmt: skip
+    asked = [
+        (label, evaluation.class_label, seen)
+        for evaluation in evaluations
+        for label, seen in (
+            *zip(evaluation.labels, evaluation.witnesses, strict=False),
+            ("natural images", evaluation.ceiling),
+        )
+        if seen is not None
+    ]
+    rows = [
+        (
+            label,
+            class_label,
+            ", ".join(seen.witnesses),
+            *(f"{share:.0%}" for share in (seen.top1, seen.top5)),
+            f"{seen.rank + 1:.1f}",
+            *(_number(value) for value in (seen.probability, seen.log_probability)),
+        )
+        for label, class_label, seen in asked
+    ]
+    title = "Recognised by other networks"
+    return table(head, rows, numbers=range(3, 8), title=title) if rows else None
+
+
 def similarity_text(evaluations: Sequence[Evaluation]) -> str:
     """Spearman and channel profile of all prototypes and the means over classes, for a terminal."""
     spearman, profile = (similarity_table(evaluations, name) for name in ("spearman", "profile"))
@@ -128,6 +156,8 @@ def similarity_text(evaluations: Sequence[Evaluation]) -> str:
         f"Channel profile\n{profile.text()}",
         f"{means.title}\n{means.text()}",
     ]
+    if witnesses := witness_table(evaluations):
+        parts.append(f"{witnesses.title}\n{witnesses.text()}")
     return "\n\n".join(parts)
 
 
@@ -158,6 +188,7 @@ def _class_content(evaluation: Evaluation) -> dict[str, Any]:
     natural, statistics = evaluation.natural, evaluation.similarity.reference
     badges = naturalness(evaluation.similarity)
     by_measure = {m.name: evaluation.summaries(m.name) for m in MEASURES}
+    witnesses = evaluation.witnesses or (None,) * len(evaluation.labels)
     return {
         "class_index": statistics.class_index,
         "class": evaluation.class_label,
@@ -173,12 +204,14 @@ def _class_content(evaluation: Evaluation) -> dict[str, Any]:
             "images": natural.key,
             "statistics": statistics.key,
         },
+        "witness_ceiling": evaluation.ceiling.to_dict() if evaluation.ceiling else None,
         "prototypes": [
             {
                 "label": label,
                 "naturalness": badges[place].to_dict(),
                 "logit": float(evaluation.similarity.logits[place]),
                 "measures": {name: asdict(found[place]) for name, found in by_measure.items()},
+                "witness": witnesses[place].to_dict() if witnesses[place] else None,
             }
             for place, label in enumerate(evaluation.labels)
         ],
