@@ -60,8 +60,8 @@ def run_generate(args: argparse.Namespace) -> int:
     for prototype in prototypes:
         path = prototype.save(args.out)
         record = prototype.record
-        seen = f"  {summarise_readings(record.witnesses).text}" if record.witnesses else ""
-        print(f"{path}  p={record.probability:.3f}  logit={record.logit:.2f}{seen}")
-        if record.finding:
-            print(f"note: {record.finding}", file=sys.stderr)
+        facts = [str(path), f"p={record.probability:.3f}", f"logit={record.logit:.2f}"]
+        if record.witnesses:
+            facts.append(summarise_readings(record.witnesses).text)
+        print("  ".join([*facts, *filter(None, [record.finding])]))
     return 0
