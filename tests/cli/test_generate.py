@@ -73,7 +73,8 @@ def test_generate_writes_a_picture_and_a_record_for_each(words, tmp_path, capsys
     assert len(record["weight_hash"]) == 64
     assert record["seconds"] > 0
     assert 0 < record["probability"] < 1
-    assert lines[3].endswith(f"p={record['probability']:.3f}  logit={record['logit']:.2f}")
+    assert f"p={record['probability']:.3f}  logit={record['logit']:.2f}" in lines[3]
+    assert ("not found" in lines[3]) == (record["probability"] < 0.5)
     assert record["versions"]["protocore"] == protocore.__version__
     with Image.open(tmp_path / "out" / f"{stems[3]}.png") as image:
         assert image.size == (32, 32)
