@@ -21,6 +21,7 @@ COMMANDS = {  # word: what `protocore --help` says of it; the module has the sam
     "models": "list the classifiers that can be used, or download one",
     "generate": "make prototypes of some classes",
     "similarity": "measure how natural prototypes are, layer by layer",
+    "atlas": "make prototypes of all classes and a web site of them",
     "sweep": "rank affine transforms by path similarity (the paper's Table 3)",
     "compare": "put prototypes of related classes side by side",
     "cohort": "test whether a model treats two groups of images differently",

@@ -1,0 +1,1 @@
+"""An atlas as a static web site, and two atlases compared."""
