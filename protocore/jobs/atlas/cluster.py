@@ -152,6 +152,6 @@ def _check_address(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=TIMEOUT).close()
     except (OSError, OverflowError) as error:
         raise JobError(
-            f"no Ray cluster answers at {address} ({error}); check the address, or start one with "
-            "`ray start --head`"
+            f"no Ray cluster answers at {address} ({error}); check it, start a cluster with "
+            "`ray start --head`, or use --ray local"
         ) from error
