@@ -20,8 +20,8 @@ def show_claims(session: ReviewSession) -> None:
     classifier = review_state.classifier_of(session)
     if not session.claims:
         st.info(
-            "A claim says beforehand what will be found: which class, on which two groups of "
-            "images, which difference and in which direction. It is locked when its test starts.",
+            "A claim predicts a result: which class, on which two groups of images, which "
+            "difference in which direction. Starting its test locks it.",
             icon=":material/edit_note:",
         )
     for number, claim in enumerate(session.claims, start=1):
@@ -44,14 +44,14 @@ def _show(session: ReviewSession, classifier: Classifier, number: int, claim: Cl
         _state_line(claim)
         with st.container(horizontal=True):
             st.button(
-                "Test it", key=f"claim_test_{claim.id}", icon=":material/science:",
+                "Test", key=f"claim_test_{claim.id}", icon=":material/science:",
                 on_click=_to_test, args=(claim.id,),
             )  # fmt: skip
-        with st.expander("Change it", icon=":material/edit:"):
+        with st.expander("Edit", icon=":material/edit:"):
             if claim.locked_at:
                 st.warning(
-                    "This claim has been tested. A change will be visible in the report, beside "
-                    "what was claimed before the test.",
+                    "This claim has been tested: the report will show a change beside what was "
+                    "claimed before the test.",
                     icon=":material/lock:",
                 )
             claim_form(session, classifier, claim)
@@ -69,7 +69,7 @@ def _links_line(session: ReviewSession, claim: Claim) -> None:
         return
     text = f"Rests on {plural(len(found), 'observation')}: "
     if not review_state.finished_looking(session, (link.round for link in links)):
-        st.caption(f"{text}shown to you when you have finished looking at the pictures.")
+        st.caption(f"{text}hidden until you have finished looking at the pictures.")
         return
     tags = sorted({tag for one in found for tag in one.said.tags})
     st.caption(f"{text}{escaped(', '.join(tags))}")

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.components.common.errors import escaped
 from pages.components.review import state as review_state
+from pages.components.review.drafts import drafted, drafted_text, hand_in
 from protocore.cohorts.outcomes import OUTCOMES
 from protocore.review.events import Decided
 from protocore.review.results import TestResult, adjusted, claim_evidence, claim_outcome
@@ -24,7 +25,7 @@ def show_evidence(session: ReviewSession, claim: Claim, results: dict[str, TestR
     colour = _OUTCOME_COLOURS[outcome.outcome]
     with st.container(border=True):
         st.markdown(
-            f"By the rule: :{colour}-badge[{outcome.outcome}] · evidence: "
+            f"Outcome: :{colour}-badge[{outcome.outcome}] · evidence: "
             f":{COLOURS.get(evidence.grade, 'red')}-badge[{evidence.grade}]"
         )
         links = claim.current.said.links
@@ -32,7 +33,7 @@ def show_evidence(session: ReviewSession, claim: Claim, results: dict[str, TestR
         for criterion in evidence.criteria:
             shown = open_ or criterion.key == "test"
             mark = _MARKS.get(criterion.holds, _UNKNOWN) if shown else _UNKNOWN
-            found = criterion.found if shown else "shown when you have finished looking"
+            found = criterion.found if shown else "hidden until you have finished looking"
             st.markdown(f"{mark} {escaped(found)}", help=escaped(criterion.rule))
         st.caption(escaped(f"{evidence.grade}: {evidence.meaning}"))
         count = len(adjusted(session, results))
@@ -44,29 +45,39 @@ def show_evidence(session: ReviewSession, claim: Claim, results: dict[str, TestR
 
 
 def decision_controls(session: ReviewSession, claim: Claim) -> None:
-    """The decisions so far, and the own one."""
+    """The decisions so far, and one's own."""
     for decision in claim.decisions.values():
         note = f": {decision.note}" if decision.note else ""
         st.markdown(
             f":material/gavel: **{escaped(decision.author)}**: {decision.decision}{escaped(note)}"
         )
     own = claim.decisions.get(review_state.me())
-    key = f"{claim.id}_{review_state.me()}"
-    state = st.session_state
-    state.setdefault(f"decision_{key}", own.decision if own else None)
-    state.setdefault(f"decision_note_{key}", own.note if own else "")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.segmented_control("Your decision", OUTCOMES, key=f"decision_{key}")
-        note = st.text_input(
-            "Note", key=f"decision_note_{key}", max_chars=20_000, placeholder="Why, in a sentence"
-        )
-        same = own is not None and (own.decision, own.note) == (chosen, note)
-        decided = [Decided(claim=claim.id, decision=chosen, note=note)] if chosen else []
-        st.button(
-            "Keep the decision",
-            key=f"decision_save_{key}",
-            icon=":material/gavel:",
-            disabled=not decided or same,
-            on_click=review_state.act,
-            args=(session.id, *decided),
-        )
+    key, form = f"{claim.id}_{review_state.me()}", f"decision {claim.id}"
+    st.session_state.setdefault(f"decision_{key}", own.decision if own else None)
+    st.segmented_control("Your decision", OUTCOMES, key=f"decision_{key}")
+    drafted_text(
+        session,
+        form,
+        "Note",
+        stored=own.note if own else "",
+        handed_in=own.seq if own else 0,
+        key=f"decision_note_{key}",
+        placeholder="Why, in a sentence",
+    )
+    st.button(
+        "Save the decision",
+        key=f"decision_save_{key}",
+        icon=":material/gavel:",
+        on_click=_save,
+        args=(session, claim, form),
+    )
+
+
+def _save(session: ReviewSession, claim: Claim, form: str) -> None:
+    own = claim.decisions.get(review_state.me())
+    chosen = st.session_state.get(f"decision_{claim.id}_{review_state.me()}")
+    note = drafted(session, form, own.note if own else "")
+    if chosen is None:
+        review_state.say("choose a decision first: supported, not supported or undecided")
+    elif own is None or (own.decision, own.note) != (chosen, note):
+        hand_in(session, form, Decided(claim=claim.id, decision=chosen, note=note))

@@ -1,4 +1,4 @@
-"""The list of review sessions: open, begin, import, delete with a way back."""
+"""The list of review sessions: open, create, import, delete and restore."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from protocore.library.review_bundle import REVIEW_SUFFIX, import_review
 from protocore.library.reviews import ReviewInfo
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
+from protocore.reports.markup import moment
 from protocore.review.events import Started
+from protocore.text import plural
 
 MAX_UPLOAD = 500  # MB
 
 
 def show_sessions() -> None:
-    """Sessions on the left, ways to begin on the right."""
+    """Sessions on the left, ways to start on the right."""
     _follow_link()
     with st.sidebar:
         spec = pick_model(pool())
@@ -59,9 +61,8 @@ def _list() -> None:
     st.markdown("#### Sessions")
     if not infos:
         st.info(
-            "No review has been begun yet. The **case study** on the right leads through one in "
-            "ten minutes, on the demo model and without any image of your own; or begin one of "
-            "your own below it.",
+            "No sessions yet. The **case study** on the right takes ten minutes, on the demo model "
+            "and without images of your own; or create a session below it.",
             icon=":material/fact_check:",
         )
     for info in infos:
@@ -71,12 +72,12 @@ def _list() -> None:
             for info in trash:
                 _trashed(info)
             st.button(
-                "Empty the trash for good",
+                "Delete them for good",
                 key="review_purge",
                 icon=":material/delete_forever:",
                 on_click=review_state.attempt,
                 args=(library().reviews.purge,),
-                kwargs={"done": f"{len(trash)} sessions deleted for good."},
+                kwargs={"done": f"{plural(len(trash), 'session')} deleted for good."},
             )
 
 
@@ -84,8 +85,8 @@ def _row(info: ReviewInfo) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             st.markdown(f"**{escaped(info.title)}**")
-            changed = info.changed[:16].replace("T", " ")
-            st.caption(f"{escaped(info.model_title)} · {info.events} entries · {changed} UTC")
+            entries = plural(info.events, "entry", "entries")
+            st.caption(f"{escaped(info.model_title)} · {entries} · {moment(info.changed)}")
         st.button(
             "Open",
             key=f"review_open_{info.id}",
@@ -97,10 +98,10 @@ def _row(info: ReviewInfo) -> None:
             "",
             key=f"review_delete_{info.id}",
             icon=":material/delete:",
-            help="Put into the trash",
+            help="Move to the trash",
             on_click=review_state.attempt,
             args=(library().reviews.delete, [info.id]),
-            kwargs={"done": f"“{info.title}” is in the trash, from where it can be brought back."},
+            kwargs={"done": f"“{info.title}” is in the trash; you can restore it there."},
         )
 
 
@@ -108,7 +109,7 @@ def _trashed(info: ReviewInfo) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(escaped(info.title))
         st.button(
-            "Bring back",
+            "Restore",
             key=f"review_restore_{info.id}",
             icon=":material/undo:",
             on_click=review_state.attempt,
@@ -121,13 +122,14 @@ def _case_study() -> None:
         st.markdown("**:material/school: Case study**")
         st.caption(
             "Academic gowns and mortarboards of the demo world, as in the paper: look, claim, "
-            "test, decide. What is true is known, so you can see how far the method carries."
+            "test, decide. The true biases are known, so you can check the method."
         )
+        st.session_state.setdefault("guide_name", review_state.me())
         name = st.text_input("Your name", key="guide_name", max_chars=60)
         st.button(
-            "Begin the case study",
+            "Start the case study",
             key="review_guide_start",
-            type="primary",
+            type=review_state.primary(),
             icon=":material/play_arrow:",
             disabled=not name.strip(),
             on_click=_begin_guide,
@@ -143,23 +145,24 @@ def _begin_guide(name: str) -> None:
 
 
 def _begin(spec: ModelSpec | None) -> None:
-    st.markdown("**:material/add: A session of your own**")
+    st.markdown("**:material/add: New session**")
     if spec is None:
         st.caption("Choose a model on the left first.")
         return
     classifier = load_model(spec)
     st.caption(f"About {escaped(classifier.title)}, chosen on the left.")
-    title = st.text_input("What is to be reviewed", key="review_new_title", max_chars=200)
+    title = st.text_input("Title", key="review_new_title", max_chars=200)
     st.multiselect(
-        "Classes in question",
+        "Classes",
         range(classifier.num_classes),
         format_func=classifier.label,
         key="review_new_classes",
         placeholder="Type a name or an index",
     )
+    st.session_state.setdefault("review_new_name", review_state.me())
     name = st.text_input("Your name", key="review_new_name", max_chars=60)
     st.button(
-        "Begin",
+        "Create",
         key="review_new",
         icon=":material/play_arrow:",
         disabled=not (title.strip() and name.strip()),

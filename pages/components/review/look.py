@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from dataclasses import dataclass
 
 import streamlit as st
 from PIL import Image
@@ -12,18 +12,18 @@ from pages.components.common.errors import errors_shown, escaped
 from pages.components.common.resources import library
 from pages.components.compare.canvas import draw_regions, drawn_regions
 from pages.components.review import state as review_state
+from pages.components.review.observing import finish, note, observation
 from pages.components.review.rounds import show_preparation
 from pages.components.review.seen import show_seen
-from protocore.review.events import MAX_TAGS, Observed, Revealed, RoundItem
+from pages.components.review.text import kept_text
+from protocore.compare.edits import shape_to_dict
+from protocore.review.events import MAX_TAGS, MAX_TEXT, Observed, RoundItem
 from protocore.review.material import picture_name
 from protocore.review.session import ReviewSession, Round
+from protocore.text import plural
 
 MARKER = "review_marker"
-_AUTOSAVE = st.components.v2.component(
-    "review_autosave",
-    html="<span hidden></span>",
-    js=(Path(__file__).parent / "autosave.js").read_text(encoding="utf-8"),
-)
+MAX_TAG = 50  # characters
 
 
 def show_rounds(session: ReviewSession) -> None:
@@ -33,46 +33,52 @@ def show_rounds(session: ReviewSession) -> None:
     if looked_at not in [one.id for one in open_rounds]:
         looked_at = open_rounds[-1].id if open_rounds else None
     show_preparation(session, expanded=not session.rounds)
-    for number, of in reversed(list(enumerate(session.rounds, start=1))):
-        name = "names hidden" if of in open_rounds else escaped(of.class_label)
+    for number, blind_round in reversed(list(enumerate(session.rounds, start=1))):
+        hidden = blind_round in open_rounds
+        name = "names hidden" if hidden else escaped(blind_round.class_label)
         with st.container(border=True):
             st.markdown(
-                f"**Round {number}** · {name} · {len(of.items)} pictures · opened by "
-                f"{escaped(of.opened_by)}"
+                f"**Round {number}** · {name} · {plural(len(blind_round.items), 'picture')} · "
+                f"opened by {escaped(blind_round.opened_by)}"
             )
-            if of not in open_rounds:
-                show_seen(session, of)
-            elif of.id == looked_at:
-                _look(session, of)
+            if not hidden:
+                show_seen(session, blind_round)
+            elif blind_round.id == looked_at:
+                _look(session, blind_round)
             else:
-                st.button("Look at it", key=f"look_at_{of.id}", on_click=_turn_to, args=(of,))
+                st.button(
+                    "Look at it",
+                    key=f"look_at_{blind_round.id}",
+                    on_click=_turn_to,
+                    args=(session, blind_round),
+                )
 
 
-def _look(session: ReviewSession, of: Round) -> None:
+def _look(session: ReviewSession, blind_round: Round) -> None:
     """One picture at a time, what is seen on it, and the way to the next."""
-    order = of.order_for(review_state.me())
-    place = min(st.session_state.get(f"look_place_{of.id}", 0), len(order) - 1)
-    item = order[place]
-    seen = sum(_stored(of, one) is not None and not _stored(of, one).empty for one in order)
-    st.progress(seen / len(order), text=f"Picture {place + 1} of {len(order)} · {seen} described")
+    order = blind_round.order_for(review_state.me())
+    written = [observation(session.id, blind_round, item) for item in order]
+    place = min(st.session_state.get(_place_key(blind_round), 0), len(order) - 1)
+    described = sum(not one.empty for one in written)
+    st.progress(
+        described / len(order),
+        text=f"Picture {place + 1} of {len(order)} · {described} described",
+    )
+    picture = _Picture(session=session, round=blind_round, item=order[place])
     left, right = st.columns([3, 2], gap="large")
     with left, errors_shown():
         draw_regions(
-            _identifier(of, item),
-            _large(session, item),
+            f"{blind_round.id}:{picture.item.id}:{review_state.me()}",
+            _large(session, picture.item),
             None,
             key=MARKER,
-            hint="Mark what you mean with a box or a brush; it is kept at once",
-            kept=(_stored(of, item) or Observed(round=of.id, item=item.id)).regions,
-            on_drawn=lambda: _save(session, of, item),
+            hint="Mark what you mean with a box or a brush",
+            kept=written[place].regions,
+            on_drawn=picture.keep_regions,
         )
     with right:
-        _questions(session, of, item)
-    _ways_on(session, of, order, place)
-
-
-def _identifier(of: Round, item: RoundItem) -> str:
-    return f"{of.id}:{item.id}:{review_state.me()}"
+        _questions(picture, written, written[place])
+    _ways_on(session, blind_round, place, len(order) - described)
 
 
 def _large(session: ReviewSession, item: RoundItem) -> bytes:
@@ -89,109 +95,111 @@ def _large(session: ReviewSession, item: RoundItem) -> bytes:
     return buffer.getvalue()
 
 
-def _stored(of: Round, item: RoundItem) -> Observed | None:
-    found = of.blind.get((item.id, review_state.me()))
-    return found.said if found else None
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """A picture that is being looked at; each control keeps its own value alone."""
+
+    session: ReviewSession
+    round: Round
+    item: RoundItem
+
+    def key(self, name: str) -> str:
+        return f"look_{name}_{self.round.id}_{self.item.id}_{review_state.me()}"
+
+    def keep(self, **values) -> None:
+        note(self.session.id, self.round, self.item, **values)
+
+    def keep_text(self, text: str) -> None:
+        self.keep(text=text[:MAX_TEXT])
+
+    def keep_tags(self) -> None:
+        if (tags := st.session_state.get(self.key("tags"))) is not None:
+            words = (" ".join(tag.split())[:MAX_TAG] for tag in tags)
+            self.keep(tags=[*dict.fromkeys(word for word in words if word)])
+
+    def keep_confidence(self) -> None:
+        if (percent := st.session_state.get(self.key("sure"))) is not None:
+            self.keep(confidence=percent / 100)
+
+    def keep_regions(self) -> None:
+        identifier = f"{self.round.id}:{self.item.id}:{review_state.me()}"
+        drawn = (st.session_state.get(MARKER) or {}).get("drawn") or {}
+        if drawn.get("id") == identifier:
+            with errors_shown():
+                regions = drawn_regions(identifier, MARKER)
+                self.keep(regions=[shape_to_dict(region) for region in regions])
 
 
-def _key(of: Round, item: RoundItem, name: str) -> str:
-    return f"look_{name}_{of.id}_{item.id}_{review_state.me()}"
-
-
-def _questions(session: ReviewSession, of: Round, item: RoundItem) -> None:
-    """Text, tags and confidence; each change is kept at once."""
-    said = _stored(of, item) or Observed(round=of.id, item=item.id)
-    values = {"text": said.text, "tags": list(said.tags), "sure": round(100 * said.confidence)}
-    for name, value in values.items():
-        st.session_state.setdefault(_key(of, item, name), value)
-    keep = {"on_change": _save, "args": (session, of, item)}
-    with st.container(key="review_autosave_box"):
-        st.text_area(
-            "What is there to be seen?",
-            key=_key(of, item, "text"),
-            height=150,
-            max_chars=20_000,
-            placeholder="Objects, parts, colours, places; what surprises you",
-            help="Kept while you type. What you take it for is one thing, what is there another: "
-            "say both.",
-            **keep,
-        )
-        _AUTOSAVE(key="review_autosave")
+def _questions(picture: _Picture, written: list[Observed], now: Observed) -> None:
+    """Text, tags and confidence."""
+    kept_text(
+        "What do you see?",
+        now.text,
+        picture.keep_text,
+        key=picture.key("text"),
+        place=f"{picture.session.id} {picture.key('text')}",
+        rows=5,
+        most=MAX_TEXT,
+        placeholder="Objects, parts, colours, places; what surprises you",
+    )
+    st.session_state.setdefault(picture.key("tags"), list(now.tags))
+    st.session_state.setdefault(picture.key("sure"), round(100 * now.confidence))
     st.multiselect(
         "Tags",
-        _own_tags(of, item),
-        key=_key(of, item, "tags"),
+        list(dict.fromkeys(tag for one in (*written, now) for tag in one.tags)),
+        key=picture.key("tags"),
         accept_new_options=True,
         max_selections=MAX_TAGS,
         placeholder="One feature each, such as: pale face",
-        help="The same word for the same thing on every picture: agreement and recurrence are "
-        "counted by tags. Those of others are not shown to you yet.",
-        **keep,
+        help="Use the same word for the same thing on every picture: agreement and recurrence "
+        "are counted by tags. Other reviewers' tags stay hidden for now.",
+        on_change=picture.keep_tags,
     )
     st.slider(
-        "How sure are you? (%)", 0, 100, step=5, key=_key(of, item, "sure"),
-        help="0: guessing, 100: certain", **keep,
+        "Confidence (%)", 0, 100, step=5, key=picture.key("sure"), help="0: guessing, 100: certain",
+        on_change=picture.keep_confidence,
     )  # fmt: skip
 
 
-def _own_tags(of: Round, item: RoundItem) -> list[str]:
-    """Those that this reviewer has used in this round, for the same word for the same thing."""
-    mine = [one.said for one in of.observations() if one.author == review_state.me()]
-    held = st.session_state.get(_key(of, item, "tags")) or []
-    return list(dict.fromkeys([*(tag for said in mine for tag in said.tags), *held]))
-
-
-def _save(session: ReviewSession, of: Round, item: RoundItem) -> None:
-    """Keep what the controls say, if it has changed."""
-    state = st.session_state
-    before = _stored(of, item) or Observed(round=of.id, item=item.id)
-    drawn = state.get(MARKER) or {}
-    marked = (drawn.get("drawn") or {}).get("id") == _identifier(of, item)
-    sure = state.get(_key(of, item, "sure"), round(100 * before.confidence)) / 100
-    with errors_shown():
-        tags = state.get(_key(of, item, "tags"), before.tags)
-        now = Observed(
-            round=of.id,
-            item=item.id,
-            text=state.get(_key(of, item, "text"), before.text),
-            tags=tuple(dict.fromkeys(" ".join(tag.split())[:50] for tag in tags if tag.strip())),
-            confidence=sure,
-            regions=drawn_regions(_identifier(of, item), MARKER) if marked else before.regions,
-        )
-        if now != before:
-            review_state.act(session.id, now)
-
-
-def _ways_on(session: ReviewSession, of: Round, order, place: int) -> None:
+def _ways_on(session: ReviewSession, blind_round: Round, place: int, undescribed: int) -> None:
+    last = len(blind_round.items) - 1
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Back", key=f"look_back_{of.id}", icon=":material/chevron_left:", disabled=place == 0,
-            on_click=_turn, args=(of, place - 1), shortcut="Alt+Left",
+            "Back", key=f"look_back_{blind_round.id}", icon=":material/chevron_left:",
+            disabled=place == 0, on_click=_turn, args=(session, blind_round, place - 1),
+            shortcut="K",
         )  # fmt: skip
         st.button(
-            "Next", key=f"look_next_{of.id}", icon=":material/chevron_right:",
-            disabled=place == len(order) - 1, on_click=_turn, args=(of, place + 1),
-            shortcut="Alt+Right", type="primary",
+            "Next", key=f"look_next_{blind_round.id}", icon=":material/chevron_right:",
+            disabled=place == last, on_click=_turn, args=(session, blind_round, place + 1),
+            shortcut="J", type="secondary" if place == last else "primary",
         )  # fmt: skip
-        left = [one for one in order if (said := _stored(of, one)) is None or said.empty]
-        text = f" ({len(left)} of the pictures have no description yet)" if left else ""
-        with st.popover("Show the names", icon=":material/visibility:", key=f"look_names_{of.id}"):
+        text = f" ({undescribed} of the pictures have no description yet)" if undescribed else ""
+        with st.popover(
+            "Reveal names", icon=":material/visibility:", key=f"look_names_{blind_round.id}"
+        ):
             st.markdown(
                 f"What you have written stays as it is and counts as written blind{text}. "
-                "What you add later is marked as later."
+                "Later additions are marked as unblinded."
             )
             st.button(
-                "I have finished looking",
-                key=f"look_reveal_{of.id}",
+                "Finish and reveal names",
+                key=f"look_reveal_{blind_round.id}",
                 type="primary",
-                on_click=review_state.act,
-                args=(session.id, Revealed(round=of.id)),
+                on_click=finish,
+                args=(session.id, blind_round),
             )
 
 
-def _turn_to(of: Round) -> None:
-    st.session_state["look_round"] = of.id
+def _turn_to(session: ReviewSession, blind_round: Round) -> None:
+    finish(session.id)
+    st.session_state["look_round"] = blind_round.id
 
 
-def _turn(of: Round, place: int) -> None:
-    st.session_state[f"look_place_{of.id}"] = place
+def _turn(session: ReviewSession, blind_round: Round, place: int) -> None:
+    finish(session.id)
+    st.session_state[_place_key(blind_round)] = place
+
+
+def _place_key(blind_round: Round) -> str:
+    return f"look_place_{blind_round.id}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.common.errors import errors_shown
 from pages.components.common.resources import library, pool
 from pages.components.compare.jobs import analysis
 from pages.components.review import state as review_state
+from pages.components.review.drafts import drafted, drafted_text, hand_in
 from protocore.library.review_bundle import REVIEW_SUFFIX, export_review_to_cache
 from protocore.library.verify import verify_bundle
 from protocore.models.spec import ModelSpec
@@ -18,6 +18,7 @@ from protocore.review.log import log_rows
 from protocore.review.results import claim_evidence, claim_outcome
 from protocore.review.session import ReviewSession
 
+NOTE = "remark"  # form of a draft
 LOGGED = 200  # lines of the log that are shown
 VERIFY = "review verification"  # kind of job
 _MARKS = {"ok": "✓", "differs": "✗", "not possible": "–"}  # of a check's status
@@ -27,8 +28,8 @@ def show_report(session: ReviewSession) -> None:
     """What was found in short, and the files to take away."""
     if not review_state.finished_looking(session, (one.id for one in session.rounds)):
         st.warning(
-            "You have not finished looking at all pictures yet: report and bundle tell what they "
-            "are and what others have seen on them.",
+            "You have not finished looking at all pictures yet: report and bundle reveal their "
+            "names and what others have seen.",
             icon=":material/visibility_off:",
         )
     _summary(session)
@@ -37,7 +38,7 @@ def show_report(session: ReviewSession) -> None:
         st.markdown("**:material/description: Report**")
         st.caption(
             "One file with everything: pictures, claims, tables, evidence, decisions, log and "
-            "hashes. It needs no network, runs nothing and prints well."
+            "hashes. It needs no network, runs no script and prints well."
         )
         st.download_button(
             "Download the report (HTML)",
@@ -45,7 +46,7 @@ def show_report(session: ReviewSession) -> None:
             file_name=report_name(session),
             mime="text/html",
             key="review_report",
-            type="primary",
+            type=review_state.primary(),
             icon=":material/download:",
             on_click="ignore",
         )
@@ -61,8 +62,8 @@ def _bundle(session: ReviewSession) -> bool:
     """The bundle to take away; returns whether it shall be verified now."""
     st.markdown("**:material/inventory_2: Bundle**")
     st.caption(
-        "The whole session for a colleague: it can be imported elsewhere, the report rebuilt "
-        "from it, and every prototype made again and compared."
+        "The whole session in one file for a colleague, who can import it, rebuild the report, "
+        "and make and compare every prototype again."
     )
     with st.container(horizontal=True):
         st.download_button(
@@ -74,7 +75,7 @@ def _bundle(session: ReviewSession) -> bool:
             icon=":material/download:",
             on_click="ignore",
         )
-        return st.button("Verify it now", key="review_verify", icon=":material/verified:")
+        return st.button("Verify", key="review_verify", icon=":material/verified:")
 
 
 def _summary(session: ReviewSession) -> None:
@@ -86,7 +87,7 @@ def _summary(session: ReviewSession) -> None:
         rows.append(
             {
                 "Claim": f"{number} · {claim.current.said.statement}",
-                "By the rule": outcome.outcome if outcome else "not tested",
+                "Outcome": outcome.outcome if outcome else "not tested",
                 "Evidence": claim_evidence(session, claim, results).grade,
                 "Decisions": "; ".join(decisions) or "none yet",
                 "Changed after its test": "yes" if claim.changed_after_lock else "no",
@@ -95,7 +96,7 @@ def _summary(session: ReviewSession) -> None:
     if rows:
         st.dataframe(rows, hide_index=True, width="stretch")
     else:
-        st.info("There is no claim yet; the report then holds what was seen.")
+        st.info("No claims yet: the report shows what was seen.")
 
 
 def _verification(session: ReviewSession) -> None:
@@ -122,16 +123,18 @@ def _verification(session: ReviewSession) -> None:
 
 def show_log(session: ReviewSession) -> None:
     """Everything that was done, with times, and a place for remarks."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Remark for the log", key="review_note", max_chars=20_000)
-        st.button(
-            "Add it",
-            key="review_note_button",
-            icon=":material/add_comment:",
-            disabled=not text.strip(),
-            on_click=_note,
-            args=(session,),
-        )
+    notes = sum(
+        isinstance(event.action, Noted) and event.author == review_state.me()
+        for event in session.log
+    )
+    drafted_text(session, NOTE, "Remark for the log", handed_in=notes, key="review_note", rows=2)
+    st.button(
+        "Add to the log",
+        key="review_note_button",
+        icon=":material/add_comment:",
+        on_click=_note,
+        args=(session,),
+    )
     rows = log_rows(session)
     st.dataframe(
         [
@@ -142,11 +145,11 @@ def show_log(session: ReviewSession) -> None:
         width="stretch",
     )
     if len(rows) > LOGGED:
-        st.caption(f"The newest {LOGGED} of {len(rows)} lines; the report has all of them.")
+        st.caption(f"Newest {LOGGED} of {len(rows)} lines; the report has all of them.")
 
 
 def _note(session: ReviewSession) -> None:
-    with errors_shown():
-        text = st.session_state.get("review_note", "").strip()
-        if text and review_state.act(session.id, Noted(text=text)):
-            st.session_state["review_note"] = ""
+    if text := drafted(session, NOTE):
+        hand_in(session, NOTE, Noted(text=text))
+    else:
+        review_state.say("write the remark first")

@@ -20,6 +20,7 @@ from protocore.reports.tables.cohorts import (
 )
 from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession, Test
+from protocore.text import plural
 
 PER_PAGE = 24
 PER_ROW = 8
@@ -34,7 +35,7 @@ ORDERS = {
 def show_result(session: ReviewSession, test: Test, result: TestResult) -> None:
     """Tables, warnings, downloads and images of a finished test."""
     analysis = result.analysis
-    st.markdown("##### What the model says")
+    st.markdown("##### What the model predicts")
     left, right = st.columns(2)
     left.dataframe(cohort_table(analysis).records(), hide_index=True, width="stretch")
     right.dataframe(score_table(analysis).records(), hide_index=True, width="stretch")
@@ -79,7 +80,7 @@ def _bar(name: str, estimate: Estimate) -> Bar:
 def _skipped(result: TestResult) -> None:
     skipped = [("A", one) for one in result.skipped_a] + [("B", one) for one in result.skipped_b]
     if skipped:
-        with st.expander(f"{len(skipped)} files were not used", icon=":material/block:"):
+        with st.expander(f"{plural(len(skipped), 'file')} not used", icon=":material/block:"):
             for side, one in skipped[:200]:
                 st.markdown(f"{side}: {escaped(one.name)}: {escaped(one.reason)}")
 

@@ -16,6 +16,7 @@ from protocore.jobs.engine import JobView
 from protocore.jobs.rounds import BASELINE_PRESET, KIND, RoundRequest, submit_round
 from protocore.models.classifier import Classifier
 from protocore.review.session import ReviewSession
+from protocore.text import plural
 
 NONE = -1  # no distractor
 
@@ -44,15 +45,16 @@ def _offer_linked(session: ReviewSession) -> None:
     if not known:
         return
     infos = [library().prototype(one) for one in known]
+    count = plural(len(infos), "prototype")
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f":material/photo_library: {len(infos)} prototypes were sent here to be looked at.",
+            f":material/photo_library: {count} sent here for a blind look.",
             width="stretch",
         )
         st.button(
             "Look at them blind",
             key="round_linked",
-            type="primary",
+            type=review_state.primary(),
             on_click=_start_linked,
             args=(session.id, infos[0].class_index, tuple(known)),
         )
@@ -69,9 +71,7 @@ def _controls(session: ReviewSession, classifier: Classifier) -> None:
     state = st.session_state
     state.setdefault("round_class", first if first in options else 0)
     columns = st.columns(2)
-    own = columns[0].selectbox(
-        "Class to look at", options, format_func=classifier.label, key="round_class"
-    )
+    own = columns[0].selectbox("Class", options, format_func=classifier.label, key="round_class")
     other = next((i for i in rest if i != own), NONE)
     state.setdefault("round_distractor", other)
     distractor = columns[1].selectbox(
@@ -79,7 +79,7 @@ def _controls(session: ReviewSession, classifier: Classifier) -> None:
         [NONE, *options],
         format_func=lambda i: "none" if i == NONE else classifier.label(i),
         key="round_distractor",
-        help="Pictures of another class among them: what is marked there too is not special.",
+        help="Pictures of another class in between: what you mark there too is not special.",
     )
     what = {
         "class_index": own,
@@ -89,7 +89,7 @@ def _controls(session: ReviewSession, classifier: Classifier) -> None:
     st.button(
         "Make the pictures",
         key="round_start",
-        type="primary",
+        type=review_state.primary(),
         icon=":material/auto_awesome:",
         disabled=distractor == own,
         on_click=start_round,
@@ -115,7 +115,7 @@ def _picture_controls(classifier: Classifier) -> dict:
         "One picture by the Fourier baseline",
         True,
         key="round_baseline",
-        help="By the method that the paper compares with: a different look of the same class.",
+        help="By the method that the paper compares with: another look at the same class.",
     )
     return {
         "seeds": tuple(range(seeds)),

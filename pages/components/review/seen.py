@@ -10,6 +10,7 @@ import streamlit as st
 from pages.components.common.errors import errors_shown, escaped
 from pages.components.common.resources import library
 from pages.components.review import state as review_state
+from pages.components.review.drafts import drafted, drafted_text, hand_in
 from protocore.jobs.rounds import load_picture
 from protocore.reports.charts.marks import marks_svg
 from protocore.reports.html import Markup, image_uri, visible
@@ -35,8 +36,8 @@ def show_seen(session: ReviewSession, of: Round) -> None:
     waiting = [name for name in session.reviewers if name not in of.revealed]
     if waiting:
         st.caption(
-            f"Not finished yet: {escaped(', '.join(waiting))}. What they write stays hidden until "
-            "they have."
+            f"Still looking: {escaped(', '.join(waiting))}. What they write stays hidden until "
+            "they have finished."
         )
     visible = [one for one in of.observations() if one.author in of.revealed]
     _agreement(of)
@@ -111,7 +112,7 @@ def _said(one: Observation) -> str:
 
 
 def _cover(session: ReviewSession, of: Round, item: RoundItem, one: Observation) -> None:
-    """What covering the marked region does to the class's logit."""
+    """What occluding the marked region does to the logit of the class."""
     done = [
         covered
         for covered in of.occlusions
@@ -127,11 +128,11 @@ def _cover(session: ReviewSession, of: Round, item: RoundItem, one: Observation)
     if review_state.me() not in of.revealed:
         return
     st.button(
-        "Cover it again" if done else "Cover what is marked",
+        "Occlude again" if done else "Occlude the marked region",
         key=f"cover_{of.id}_{item.id}_{one.author}",
         icon=":material/hide_image:",
         help=f"Blurs the marked region, then the same shape at {CONTROLS} other places, and "
-        "compares how far the class's logit falls.",
+        "compares how far the logit of the class falls.",
         on_click=_cover_now,
         args=(session, of, item, one),
     )
@@ -159,15 +160,34 @@ def _cover_now(session: ReviewSession, of: Round, item: RoundItem, one: Observat
 def _later(session: ReviewSession, of: Round, item: RoundItem) -> None:
     """A remark after the names are known, said to be one."""
     with st.popover("Add a remark", icon=":material/add_comment:"):
-        key = f"later_{of.id}_{item.id}_{review_state.me()}"
+        form = f"later {of.id} {item.id}"
         before = of.later.get((item.id, review_state.me()))
         said = before.said if before else Observed(round=of.id, item=item.id)
-        st.session_state.setdefault(key, said.text)  # a new one replaces it, so begin with it
-        text = st.text_area("Seen later", key=key, max_chars=20_000)
-        st.button(
-            "Keep it",
-            key=f"{key}_button",
-            disabled=text.strip() == said.text.strip(),
-            on_click=review_state.act,
-            args=(session.id, replace(said, text=text)),
+        key = f"later_{of.id}_{item.id}_{review_state.me()}"
+        drafted_text(
+            session,
+            form,
+            "What do you see now?",
+            stored=said.text,
+            handed_in=_count(session, item),
+            key=key,
+            rows=3,
         )
+        st.button(
+            "Save the remark", key=f"{key}_button", on_click=_save, args=(session, form, said)
+        )
+
+
+def _count(session: ReviewSession, item: RoundItem) -> int:
+    """How often the reviewer has written of that picture."""
+    return sum(
+        isinstance(event.action, Observed)
+        and (event.author, event.action.item) == (review_state.me(), item.id)
+        for event in session.log
+    )
+
+
+def _save(session: ReviewSession, form: str, before: Observed) -> None:
+    now = replace(before, text=drafted(session, form, before.text))
+    if now != before:
+        hand_in(session, form, now)

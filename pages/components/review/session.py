@@ -7,8 +7,11 @@ import streamlit as st
 from pages.components.common.errors import escaped
 from pages.components.common.resources import library
 from pages.components.review import state as review_state
+from pages.components.review.observing import finish
+from protocore.reports.markup import moment
 from protocore.review.events import Joined, Renamed
 from protocore.review.session import ReviewSession
+from protocore.text import plural
 
 STEPS = ("Look", "Claims", "Tests", "Report", "Log")
 _ICONS = {
@@ -19,7 +22,7 @@ _ICONS = {
     "Log": ":material/history: Log",
 }
 FOLLOW = 2.0  # seconds between two looks at what others have done
-SOMEBODY_ELSE = "somebody else …"
+NEW_REVIEWER = "New reviewer …"
 
 
 def header(session: ReviewSession) -> None:
@@ -29,8 +32,8 @@ def header(session: ReviewSession) -> None:
         st.markdown(f"#### {escaped(session.title)}")
         st.caption(
             f"{escaped(session.started.model_title)} · weights "
-            f"{session.started.weight_hash[:12]} · begun {session.created[:16].replace('T', ' ')} "
-            f"UTC · {len(session.log)} entries in the log"
+            f"{session.started.weight_hash[:12]} · started {moment(session.created)} · "
+            f"{plural(len(session.log), 'log entry', 'log entries')}"
         )
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         with st.popover("Title", icon=":material/edit:"):
@@ -39,9 +42,15 @@ def header(session: ReviewSession) -> None:
             "All sessions",
             key="review_close",
             icon=":material/arrow_back:",
-            on_click=review_state.close_session,
+            on_click=_close,
+            args=(session.id,),
         )
     _who(session)
+
+
+def _close(review_id: str) -> None:
+    finish(review_id)
+    review_state.close_session()
 
 
 def _rename(session: ReviewSession) -> None:
@@ -66,26 +75,31 @@ def _who(session: ReviewSession) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/person: You are **{escaped(name)}**{escaped(beside)}.")
             st.button(
-                "Not you?", key="review_leave", type="tertiary", on_click=review_state.introduce,
-                args=("",),
+                "Switch reviewer", key="review_leave", type="tertiary", on_click=_leave,
+                args=(session.id,),
             )  # fmt: skip
         return
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
-        options = [*session.reviewers, SOMEBODY_ELSE]
+        options = [*session.reviewers, NEW_REVIEWER]
         if name:  # known from another session
-            st.session_state.setdefault("review_who", SOMEBODY_ELSE)
+            st.session_state.setdefault("review_who", NEW_REVIEWER)
             st.session_state.setdefault("review_name", name)
         chosen = st.selectbox("Who are you?", options, index=None, key="review_who")
-        new = chosen == SOMEBODY_ELSE
+        new = chosen == NEW_REVIEWER
         text = st.text_input("Your name", key="review_name", max_chars=60) if new else chosen
         st.button(
-            "Take part",
+            "Join",
             key="review_join",
             type="primary",
             disabled=not (text or "").strip(),
             on_click=_join,
             args=(session, text or ""),
         )
+
+
+def _leave(review_id: str) -> None:
+    finish(review_id)
+    review_state.introduce("")
 
 
 def _join(session: ReviewSession, name: str) -> None:
@@ -96,9 +110,9 @@ def _join(session: ReviewSession, name: str) -> None:
 
 def step_control(session: ReviewSession) -> str:
     """Which part of the method is shown; kept in the link."""
-    wanted = st.query_params.get("step")
-    if "review_step" not in st.session_state:
-        st.session_state["review_step"] = wanted if wanted in STEPS else _likely_step(session)
+    state, wanted = st.session_state, st.query_params.get("step")
+    if state.get("review_step") not in STEPS:
+        state["review_step"] = wanted if wanted in STEPS else _likely_step(session)
     step = st.segmented_control(
         "Step",
         STEPS,
@@ -108,7 +122,10 @@ def step_control(session: ReviewSession) -> str:
         label_visibility="collapsed",
         width="stretch",
         persist_state="session",
+        on_change=finish,
+        args=(session.id,),
     )
+    step = step or _likely_step(session)  # none while the browser changes pages
     st.query_params["step"] = step
     return step
 
@@ -137,8 +154,8 @@ def follow(session: ReviewSession, step: str) -> None:
             return
         if step not in ("Look", "Claims"):
             st.rerun()
-        st.caption(":material/sync: Somebody has added to this session since you loaded it.")
-        if st.button("Show it", key="review_refresh", icon=":material/refresh:"):
+        st.caption(":material/sync: Session updated by another reviewer.")
+        if st.button("Show the changes", key="review_refresh", icon=":material/refresh:"):
             st.rerun()
 
     watch()

@@ -7,12 +7,14 @@ is entered goes into the library at once; nothing of it lives in the browser's s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 import streamlit as st
 
 from pages.components.common.errors import escaped, show_error
 from pages.components.common.links import linked_spec
 from pages.components.common.resources import library, load_model, test_result
+from pages.components.review.text import forget_texts, take_typed
 from protocore.errors import LibraryError, ProtocoreError, ReviewError
 from protocore.models.classifier import Classifier
 from protocore.review.events import Action
@@ -20,6 +22,33 @@ from protocore.review.results import TestResult, check_result
 from protocore.review.session import ReviewSession
 
 _OPEN, _NOTICE, _NAME = "review_open", "review_notice", "review_me"
+_PRIMARY = "review_primary"
+_COOKIE = "protocore_reviewer"
+_REMEMBER = st.components.v2.component(
+    "remember_reviewer",
+    html="<span hidden></span>",
+    js=f"""export default ({{ data }}) => {{
+      const name = encodeURIComponent(data.name)
+      const year = 365 * 24 * 60 * 60
+      document.cookie = `{_COOKIE}=${{name}}; path=/; max-age=${{year}}; SameSite=Lax`
+    }}""",
+)
+
+
+def begin_run() -> None:
+    """Begin a run of the page: what the browser has sent is saved before anything is drawn."""
+    take_typed()
+    forget_texts()
+    st.session_state.pop(_PRIMARY, None)
+    if me():
+        _REMEMBER(key="review_remember", data={"name": me()})
+
+
+def primary() -> str:
+    """The kind of the button that leads on: one on the screen, the first to ask is it."""
+    taken = st.session_state.get(_PRIMARY, False)
+    st.session_state[_PRIMARY] = True
+    return "secondary" if taken else "primary"
 
 
 def current() -> ReviewSession | None:
@@ -49,8 +78,11 @@ def close_session() -> None:
 
 
 def me() -> str:
-    """The reviewer's name; "" as long as it was not given."""
-    return " ".join(str(st.session_state.get(_NAME) or "").split())[:60]
+    """The reviewer's name, also from an earlier visit with this browser; "" as long as unknown."""
+    name = st.session_state.get(_NAME)
+    if name is None:
+        name = unquote(st.context.cookies.get(_COOKIE, ""))
+    return " ".join(str(name).split())[:60]
 
 
 def introduce(name: str) -> None:
@@ -60,6 +92,7 @@ def introduce(name: str) -> None:
 
 def act(review_id: str, *actions: Action) -> bool:
     """Do something in the session, from a callback; a refusal is shown at the next run."""
+    take_typed()
     return attempt(library().reviews.append, review_id, me(), *actions)
 
 
@@ -73,6 +106,11 @@ def attempt(work, *arguments, done: str = "") -> bool:
     if done:
         st.session_state[_NOTICE] = ("success", done)
     return True
+
+
+def say(text: str) -> None:
+    """Refuse something from a callback: why, and what to do."""
+    st.session_state[_NOTICE] = ("error", text)
 
 
 def show_notice() -> None:
@@ -90,19 +128,22 @@ def classifier_of(session: ReviewSession) -> Classifier:
     classifier = load_model(linked_spec(started.model_link))
     if classifier.weight_hash != started.weight_hash:
         raise ReviewError(
-            f"{started.model_title} has other weights now than when this session was started: put "
+            f"the weights of {started.model_title} have changed since this session started: put "
             "the old file back, or start a new session"
         )
     plans = (claim.current.said.plan for claim in session.claims)
     classes = (*started.classes, *(i for plan in plans for i in (plan.target, *plan.rivals)))
     if (last := max(classes, default=0)) >= classifier.num_classes:  # of an import, by hand
-        raise ReviewError(f"this session is about class {last}, which {classifier.title} has not")
+        raise ReviewError(
+            f"this session is about class {last}, but {classifier.title} has only "
+            f"{classifier.num_classes} classes (0–{classifier.num_classes - 1})"
+        )
     return classifier
 
 
 def finished_looking(session: ReviewSession, rounds: Iterable[str]) -> bool:
     """Whether the reviewer may know what others have seen in these rounds."""
-    return all(me() in session.round(one).revealed for one in rounds)
+    return all(me() in session.round(identifier).revealed for identifier in rounds)
 
 
 def results_of(session: ReviewSession) -> dict[str, TestResult]:

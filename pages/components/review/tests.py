@@ -1,4 +1,4 @@
-"""Testing claims: two cohorts of images, the model's answers, and the reviewers' decisions."""
+"""Testing claims: two cohorts of images, the model's predictions, the reviewers' decisions."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from protocore.jobs.cohort_tests import (
 from protocore.models.classifier import Classifier
 from protocore.review.results import TestResult
 from protocore.review.session import Claim, ReviewSession, Test
+from protocore.text import plural
 
 
 def show_tests(session: ReviewSession) -> None:
@@ -29,7 +30,7 @@ def show_tests(session: ReviewSession) -> None:
     classifier = review_state.classifier_of(session)
     if not session.claims:
         st.info(
-            "There is no claim to test yet. Write one down first, in the step **Claims**.",
+            "No claims to test yet: write one down in the step **Claims**.",
             icon=":material/edit_note:",
         )
         return
@@ -87,7 +88,7 @@ def _start(session: ReviewSession, classifier: Classifier, claim: Claim) -> None
     st.button(
         "Lock the claim and test it" if not claim.locked_at else "Test it",
         key=f"test_start_{claim.id}",
-        type="primary",
+        type="secondary" if claim.locked_at else review_state.primary(),
         icon=":material/play_arrow:",
         disabled=images is None,
         on_click=start_test,
@@ -108,11 +109,11 @@ def _running(session: ReviewSession, test: Test) -> None:
         if library().reviews.version(session.id) != session.version:
             st.rerun()  # it has ended since this page began to be drawn
         st.warning(
-            "This test is not being performed any more: the app was closed meanwhile.",
+            "This test is no longer running: the app was closed.",
             icon=":material/power_off:",
         )
         st.button(
-            "Note that and test again",
+            "Mark as interrupted and retry",
             key="test_orphan",
             on_click=review_state.attempt,
             args=(end_orphan, engine(), library(), session.id, review_state.me()),
@@ -134,11 +135,13 @@ def _earlier(session: ReviewSession, claim: Claim, results: dict[str, TestResult
     """Tests that failed, and those before the last one: nothing is hidden."""
     tests = session.tests_of(claim.id)
     if tests and tests[-1].status == "failed":
-        show_error(f"the last test came to no result: {tests[-1].error}")
+        show_error(f"the last test failed: {tests[-1].error}")
     done = [test for test in tests if test.status == "finished"]
     if len(done) < 2:
         return
-    with st.expander(f"{len(done) - 1} earlier tests of this claim", icon=":material/history:"):
+    with st.expander(
+        f"{plural(len(done) - 1, 'earlier test')} of this claim", icon=":material/history:"
+    ):
         for test in done[:-1]:
             if test.id in results:
                 outcome = results[test.id].analysis.outcome()
