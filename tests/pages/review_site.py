@@ -1,5 +1,6 @@
 """A review session to drive the Bias Review page with, and ways to look at the page."""
 
+import json
 import re
 from pathlib import Path
 
@@ -106,8 +107,7 @@ def open_page(name="", **link):
     app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
     for key, value in link.items():
         app.query_params[key] = value
-    if name:
-        app.session_state["review_me"] = name
+    app.session_state["review_me"] = name  # there is no browser that could remember one
     return checked(app.run())
 
 
@@ -136,6 +136,25 @@ def enter(app, key, value):
     return checked(app.main.get_by_key(key).set_value(value).run())
 
 
+def typed(app, key, text):
+    """Type into a field that keeps every key, as the browser sends it after a pause."""
+    place, version, _ = app.session_state["kept_texts"][key]
+    at = app.session_state.get(f"{key}_at", 0) + 1
+    value = {"place": place, "version": version, "text": text, "at": at}
+    app.session_state[key] = {"typed": value}
+    return checked(app.run())
+
+
+def fields(app):
+    """What the fields that keep every key are given to show, by their label."""
+    kept = [
+        json.loads(node.proto.json)
+        for node in app.get("bidi_component")
+        if node.proto.component_name == "kept_text"
+    ]
+    return {one["label"]: one["text"] for one in kept}
+
+
 def step(app, name):
     return enter(app, "review_step", name)
 
@@ -154,8 +173,16 @@ def settled(app):
 
 def texts(app):
     """What stands on the page, without the backslashes that keep Markdown from reading it."""
-    kinds = (app.markdown, app.info, app.error, app.caption, app.warning, app.success)
-    return "\n".join(block.value for kind in kinds for block in kind).replace("\\", "")
+    return raw(app).replace("\\", "")
+
+
+def raw(app):
+    """What is given to Markdown, as it is."""
+    kinds = (
+        app.title, app.header, app.subheader, app.markdown, app.info, app.error, app.caption,
+        app.warning, app.success,
+    )  # fmt: skip
+    return "\n".join(block.value for kind in kinds for block in kind)
 
 
 def everything(app, *, but=()):
