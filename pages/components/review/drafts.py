@@ -16,7 +16,7 @@ def drafted_text(
 
     `handed_in` counts how often it was handed in: then the field begins anew.
     """
-    store, me = library().reviews, review_state.me()
+    me = review_state.me()
     text = library().drafts.load(session.id, me, form).get("text")
     text = text if isinstance(text, str) else stored
 

@@ -35,7 +35,7 @@ def observation(review_id: str, of: Round, item: RoundItem) -> Observed:
 
 def note(review_id: str, of: Round, item: RoundItem, **values) -> None:
     """Keep what was changed, plain JSON values, from a callback."""
-    store, me, form = library().reviews, review_state.me(), _form(of, item)
+    me, form = review_state.me(), _form(of, item)
     draft = library().drafts.load(review_id, me, form) | values
     review_state.attempt(library().drafts.save, review_id, me, form, draft)
 
