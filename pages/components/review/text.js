@@ -29,17 +29,21 @@ class Field {
     this.area.id = label.htmlFor = "field"
     parent.querySelector(".field").replaceChildren(this.area)
     this.area.addEventListener("input", () => this.typed())
-    this.area.addEventListener("blur", () => this.flush())
+    // A field that is taken away loses the focus too: sent then, its text would call the page back
+    // that is being left. So only a field that stays sends, and before a click acts.
+    this.area.addEventListener("blur", () => (this.waiting = setTimeout(() => this.flush(), 0)))
     // Letters that one types are no shortcuts of the page.
     this.area.addEventListener("keydown", (event) => this.key(event))
     this.hidden = () => this.flush()
     this.left = () => this.pause()
+    document.addEventListener("pointerdown", this.hidden, true)
     document.addEventListener("visibilitychange", this.hidden)
     window.addEventListener("popstate", this.left, true)
   }
 
   close() {
     this.pause()
+    document.removeEventListener("pointerdown", this.hidden, true)
     document.removeEventListener("visibilitychange", this.hidden)
     window.removeEventListener("popstate", this.left, true)
   }
@@ -92,7 +96,7 @@ class Field {
 
   typed() {
     this.keep()
-    clearTimeout(this.waiting)
+    this.pause()
     this.waiting = setTimeout(() => this.flush(), PAUSE)
     this.say()
   }
@@ -103,10 +107,9 @@ class Field {
   }
 
   flush() {
-    const pending = this.waiting !== null && this.waiting !== undefined
     this.pause()
-    if (this.area.value === this.server && !this.sent.length) return
-    if (!pending && this.sent.at(-1) === this.area.value) return
+    const last = this.sent.length ? this.sent.at(-1) : this.server
+    if (this.area.value === last) return
     this.sent.push(this.area.value)
     this.keep()
     this.send({ place: this.place, version: this.version, text: this.area.value, at: Date.now() })
