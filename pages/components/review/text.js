@@ -3,6 +3,7 @@
 // of the storage again. Coming back, what the server never got is shown and sent.
 
 const PAUSE = 600 // milliseconds without a key
+const LEAVING = 2000 // milliseconds in which a link leads to another page
 const fields = new WeakMap()
 
 export default function (component) {
@@ -29,23 +30,34 @@ class Field {
     this.area.id = label.htmlFor = "field"
     parent.querySelector(".field").replaceChildren(this.area)
     this.area.addEventListener("input", () => this.typed())
-    // A field that is taken away loses the focus too: sent then, its text would call the page back
-    // that is being left. So only a field that stays sends, and before a click acts.
-    this.area.addEventListener("blur", () => (this.waiting = setTimeout(() => this.flush(), 0)))
+    this.area.addEventListener("blur", () => this.flush())
     // Letters that one types are no shortcuts of the page.
     this.area.addEventListener("keydown", (event) => this.key(event))
     this.hidden = () => this.flush()
     this.left = () => this.pause()
-    document.addEventListener("pointerdown", this.hidden, true)
+    this.pressed = (event) => this.press(event)
+    document.addEventListener("pointerdown", this.pressed, true)
     document.addEventListener("visibilitychange", this.hidden)
     window.addEventListener("popstate", this.left, true)
   }
 
   close() {
     this.pause()
-    document.removeEventListener("pointerdown", this.hidden, true)
+    clearTimeout(this.leaving)
+    document.removeEventListener("pointerdown", this.pressed, true)
     document.removeEventListener("visibilitychange", this.hidden)
     window.removeEventListener("popstate", this.left, true)
+  }
+
+  // A click is to find the text sent. But a text sent while the page is being left would call the
+  // page back: it stays in the storage, and is sent on coming back.
+  press(event) {
+    if (!event.composedPath().some((node) => node.tagName === "A" && node.href)) return this.flush()
+    this.pause()
+    this.leaving = setTimeout(() => {
+      this.leaving = null
+      this.flush()
+    }, LEAVING)
   }
 
   key(event) {
@@ -107,6 +119,7 @@ class Field {
   }
 
   flush() {
+    if (this.leaving) return
     this.pause()
     const last = this.sent.length ? this.sent.at(-1) : this.server
     if (this.area.value === last) return
