@@ -19,7 +19,6 @@ from protocore.demo.network import CLASS_NAMES
 from protocore.jobs.cohort_tests import CohortImages, submit_test
 from protocore.library.library import Library
 from protocore.library.review_bundle import export_review_to_cache, import_review
-from protocore.library.review_drafts import load_draft
 from protocore.review import events as ev
 from tests.pages.review_site import (
     CLAIM,
@@ -284,13 +283,13 @@ def test_a_claim_is_begun_left_and_written_down(site):
     )  # fmt: skip
     assert claimed.links == (ev.ObservationLink(round=site.round.id, item=item.id, observer="Ada"),)
     assert "Rests on 1 observation: face" in texts(app)
-    assert load_draft(resources.library().reviews, site.review, "Ada", "claim new") == {}
+    assert resources.library().drafts.load(site.review, "Ada", "claim new") == {}
 
     options = app.selectbox(key="claim_known_new").options
     assert not re.search("planted|sham|true|false|bias", " ".join(options).lower())
     assert options == sorted(options), "the order tells nothing"
     fill(app, known="gown-glasses")
-    form = load_draft(resources.library().reviews, site.review, "Ada", "claim new")
+    form = resources.library().drafts.load(site.review, "Ada", "claim new")
     assert (form["a"], form["b"]) == ("academic gown, glasses", "academic gown, no glasses")
     fill(app, statement="My own words")
     fill(app, known="mortarboard-face")

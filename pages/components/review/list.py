@@ -14,7 +14,7 @@ from protocore.library.review_bundle import REVIEW_SUFFIX, import_review
 from protocore.library.reviews import ReviewInfo
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
-from protocore.reports.markup import moment
+from protocore.reports.html import moment
 from protocore.review.events import Started
 from protocore.text import plural
 

@@ -8,7 +8,7 @@ from pages.components.common.errors import escaped
 from pages.components.common.resources import library
 from pages.components.review import state as review_state
 from pages.components.review.observing import finish
-from protocore.reports.markup import moment
+from protocore.reports.html import moment
 from protocore.review.events import Joined, Renamed
 from protocore.review.session import ReviewSession
 from protocore.text import plural
