@@ -195,7 +195,8 @@ def _sentence(wrong: ValidationError, what: str) -> str:
     place = ""
     for step in first["loc"]:
         place += f"[{step}]" if isinstance(step, int) else f".{shown(step)[1:-1]}"
-    subject = " of ".join(part for part in (place.lstrip("."), what) if part)
+    place = place.lstrip(".")
+    subject = f"{place} of {what}" if place and what else what or f"the {place.replace('_', ' ')}"
     if first["type"] == "json_invalid":
         return f"{what} cannot be read: {first['msg']}"
     if first["type"] in _WORDS:

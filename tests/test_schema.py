@@ -117,7 +117,7 @@ def test_a_text_that_is_no_json(content):
 
 
 def test_values_made_here_are_checked_as_well():
-    with pytest.raises(ReviewError, match=r"^title must be .* got 5$"):
+    with pytest.raises(ReviewError, match=r"^the title must be .* got 5$"):
         Drawing(title=5)
     with pytest.raises(ReviewError, match=r"tags\[0\]"):
         replace(FULL, tags=("toolong",))

@@ -24,17 +24,16 @@ from protocore.cohorts.cohort import (
 )
 from protocore.cohorts.plan import DIRECTIONS, MEASURES, TestPlan
 from protocore.cohorts.prediction import predict
-from protocore.cohorts.recipes import FILES, claim_recipe
+from protocore.cohorts.recipes import FILES, DemoRecipe
+from protocore.cohorts.result import MAX_NOTES, TestResult
 from protocore.demo.biases import KNOWN_CLAIMS, KnownClaim, claim_by_key
 from protocore.errors import ReviewError
 from protocore.generation.prototype import library_versions
 from protocore.models.classifier import Classifier
 from protocore.models.preprocessing import Preprocessing
 from protocore.reports.tables.cohorts import analysis_csv, analysis_text, predictions_csv
-from protocore.review.results import TestResult
 
 DEMO_PAIRS = 100
-MAX_NOTES = 1_000  # kept in the result
 _DIRECTIONS = {direction.replace(" ", ""): direction for direction in DIRECTIONS}
 
 
@@ -234,5 +233,5 @@ def _run_test(
         skipped_a=a.skipped,
         skipped_b=b.skipped,
         notes=tuple(notes[:MAX_NOTES]),
-        recipe=claim_recipe(args.demo, **how) if args.demo else FILES,
+        recipe=DemoRecipe(claim=args.demo, **how) if args.demo else FILES,
     )

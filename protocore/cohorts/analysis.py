@@ -28,6 +28,7 @@ from protocore.cohorts.plan import Prediction, TestPlan
 from protocore.cohorts.statistics.means import mean_interval
 from protocore.cohorts.statistics.proportions import Interval, wilson_interval
 from protocore.errors import ReviewError
+from protocore.schema import dump
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class CohortAnalysis:
     def to_dict(self) -> dict:
         """A summary in plain values for JSON, outcome included."""
         return {
-            "plan": self.plan.to_dict(),
+            "plan": dump(self.plan),
             "class_names": list(self.class_names),
             "cohorts": [asdict(row) for row in self.rows],
             "comparisons": [found.to_dict() for found in self.comparisons],

@@ -199,21 +199,6 @@ def _folder_content(folder: str | Path) -> FolderContent:
     return content
 
 
-def cohort_from_uploads(
-    files: Iterable[tuple[str, bytes]],
-    *,
-    label: str,
-    size: int | Preprocessing,
-    limit: int = MAX_IMAGES,
-) -> Cohort:
-    """Uploaded images, and those in uploaded zip archives, which are never unpacked to disk.
-
-    Raises ReviewError for a damaged or too large archive, and when too few images can be used.
-    """
-    members = upload_files(files)
-    return cohort_from_images(members, label=label, size=size, limit=limit, source="upload")
-
-
 def upload_files(files: Iterable[tuple[str, bytes]]) -> tuple[ImageFile, ...]:
     """Uploaded images and those in archives; ReviewError for a bad or too large archive."""
     members: list[ImageFile] = []

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from typing import Annotated
+
+from pydantic import Field
 
 from protocore.errors import ReviewError
+from protocore.schema import Number, Whole, checked, items, matching, number, one_of, text
+
+__all__ = ["DEFAULT_ALPHA", "DEFAULT_SMALLEST", "DIRECTIONS", "MEASURES", "Prediction", "TestPlan"]
+
+MAX_CLASSES = 1000  # that one session or claim is about
+Classes = Annotated[tuple[Whole, ...], items(MAX_CLASSES)]  # class indices
+Digest = Annotated[str, matching("[0-9a-f]{64}")]  # SHA-256
 
 MEASURES = ("accuracy", "probability", "logit", "rival probability", "rival logit")
 DIRECTIONS = ("a > b", "a < b", "a != b")
@@ -22,7 +31,7 @@ DEFAULT_SMALLEST = {
 DEFAULT_ALPHA = 0.05
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class TestPlan:
     """Which difference between cohort A and cohort B is predicted, and how large it must be.
 
@@ -34,49 +43,31 @@ class TestPlan:
 
     __test__ = False  # not a test case, whatever pytest makes of the name
 
-    target: int  # class index
-    rivals: tuple[int, ...] = ()  # class indices
-    measure: str = "accuracy"
-    direction: str = "a > b"
+    target: Whole  # class index
+    rivals: Classes = ()
+    measure: Annotated[str, one_of(MEASURES)] = "accuracy"
+    direction: Annotated[str, one_of(DIRECTIONS)] = "a > b"
     paired: bool = False
-    smallest_effect: float | None = None
-    alpha: float = DEFAULT_ALPHA
+    smallest_effect: Number | None = None
+    alpha: Annotated[float, Field(gt=0, le=0.5)] = DEFAULT_ALPHA
 
     def __post_init__(self) -> None:
-        self._check_classes()
-        if self.measure not in MEASURES:
-            raise ReviewError(f"measure must be one of {', '.join(MEASURES)}, got {self.measure!r}")
-        if self.direction not in DIRECTIONS:
-            raise ReviewError(
-                f"direction must be one of {', '.join(DIRECTIONS)}, got {self.direction!r}"
-            )
-        if self.measure.startswith("rival") and not self.rivals:
-            raise ReviewError(f"the measure {self.measure!r} needs a rival class; name one")
-        if not isinstance(self.paired, bool):
-            raise ReviewError(f"paired must be true or false, got {self.paired!r}")
-        if self.smallest_effect is None:
-            object.__setattr__(self, "smallest_effect", DEFAULT_SMALLEST[self.measure])
-        self._check_numbers()
-
-    def _check_classes(self) -> None:
         classes = (self.target, *self.rivals)
-        if not all(type(index) is int and index >= 0 for index in classes):
-            raise ReviewError(f"classes are given by their index >= 0, got {list(classes)}")
         if len(set(classes)) < len(classes):
             raise ReviewError(
                 f"the target and its rivals must be different classes, got {list(classes)}"
             )
-
-    def _check_numbers(self) -> None:
+        if self.measure.startswith("rival") and not self.rivals:
+            raise ReviewError(f"the measure {self.measure!r} needs a rival class; name one")
+        if self.smallest_effect is None:
+            object.__setattr__(self, "smallest_effect", DEFAULT_SMALLEST[self.measure])
         limit = math.inf if self.measure.endswith("logit") else 1.0
-        if not 0 <= self.smallest_effect < limit:  # False for NaN
+        if not 0 <= self.smallest_effect < limit:
             below = "" if math.isinf(limit) else " and < 1"
             raise ReviewError(
                 f"the smallest effect must be >= 0{below} for {self.measure}, "
                 f"got {self.smallest_effect}"
             )
-        if not 0 < self.alpha <= 0.5:
-            raise ReviewError(f"alpha must be above 0 and at most 0.5, got {self.alpha}")
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -88,35 +79,21 @@ class TestPlan:
         """The direction in SciPy's words: "greater", "less" or "two-sided"."""
         return ALTERNATIVES[self.direction]
 
-    def to_dict(self) -> dict:
-        """Plain values for JSON."""
-        return {**asdict(self), "rivals": list(self.rivals)}
 
-    @classmethod
-    def from_dict(cls, content: dict) -> TestPlan:
-        """The inverse of `to_dict`; raises ReviewError when something is missing or wrong."""
-        try:
-            values = {field.name: content[field.name] for field in fields(cls)}
-            values["rivals"] = tuple(values["rivals"])
-            for name in ("smallest_effect", "alpha"):
-                values[name] = float(values[name])
-            return cls(**values)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ReviewError(f"this is not the plan of a cohort test: {error!r}") from error
-
-
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Prediction:
     """What the model says of one image: its guess, and its scores of (target, *rivals)."""
 
-    name: str
-    hash: str  # SHA-256, see protocore.cohorts.cohort.Cohort
-    predicted: int  # index of the class with the largest logit
-    predicted_name: str
+    name: Annotated[str, text(4000)]
+    hash: Digest  # see protocore.cohorts.cohort.Cohort
+    predicted: Whole  # index of the class with the largest logit
+    predicted_name: Annotated[str, text(1000)]
     correct: bool  # whether that is the target
-    logits: tuple[float, ...]
-    probabilities: tuple[float, ...]  # softmax over all classes, 0..1
-    pair_key: str | None = None
+    logits: Annotated[tuple[Annotated[float, number(-1e6, 1e6)], ...], items(MAX_CLASSES + 1)]
+    probabilities: Annotated[  # softmax over all classes
+        tuple[Annotated[float, number(0, 1)], ...], items(MAX_CLASSES + 1)
+    ]
+    pair_key: Annotated[str, text(4000, empty=True)] | None = None
 
     def value(self, measure: str) -> float:
         """The image's value of one of MEASURES; accuracy counts 1.0 or 0.0."""
@@ -125,30 +102,3 @@ class Prediction:
         place = 1 if measure.startswith("rival") else 0
         scores = self.logits if measure.endswith("logit") else self.probabilities
         return scores[place]
-
-    def to_dict(self) -> dict:
-        """Plain values for JSON."""
-        lists = {"logits": list(self.logits), "probabilities": list(self.probabilities)}
-        return {**asdict(self), **lists}
-
-    @classmethod
-    def from_dict(cls, content: dict) -> Prediction:
-        """The inverse of `to_dict`; raises ReviewError when something is missing or wrong."""
-        try:
-            prediction = cls(
-                name=str(content["name"]),
-                hash=str(content["hash"]),
-                predicted=int(content["predicted"]),
-                predicted_name=str(content["predicted_name"]),
-                correct=bool(content["correct"]),
-                logits=tuple(float(value) for value in content["logits"]),
-                probabilities=tuple(float(value) for value in content["probabilities"]),
-                pair_key=None if content["pair_key"] is None else str(content["pair_key"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ReviewError(f"this is not the prediction on an image: {error!r}") from error
-        if not all(math.isfinite(v) for v in (*prediction.logits, *prediction.probabilities)):
-            raise ReviewError(
-                f"the prediction on {prediction.name!r} holds scores that are not finite"
-            )
-        return prediction

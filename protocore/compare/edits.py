@@ -2,85 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from pydantic import Field
 
 from protocore.errors import SettingsError
 from protocore.generation.recording import image_logits
 from protocore.models.classifier import Classifier
+from protocore.schema import checked, dump, items, load, number
 
 COVERS = ("mean", "blur", "grey", "black")
 BLUR_SHARE = 0.06  # radius as a share of the width: outlines go, colours stay
 MAX_POINTS = 10_000  # of one brush stroke
 
 
-@dataclass(frozen=True, kw_only=True)
+Share = Annotated[float, number(0, 1)]
+
+
+@checked(SettingsError)
 class Box:
     """A rectangle, in shares of width and height from the top left corner."""
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    left: Share
+    top: Share
+    right: Share
+    bottom: Share
+    kind: Literal["box"] = "box"
 
     def __post_init__(self) -> None:
-        edges = (self.left, self.top, self.right, self.bottom)
-        inside = all(0 <= edge <= 1 for edge in edges)  # False for NaN
-        if not inside or self.left >= self.right or self.top >= self.bottom:
+        if self.left >= self.right or self.top >= self.bottom:
             raise SettingsError(
-                "a box needs 0 <= left < right <= 1 and 0 <= top < bottom <= 1, got "
+                "a box needs left < right and top < bottom, got "
                 f"left {self.left}, top {self.top}, right {self.right}, bottom {self.bottom}"
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(SettingsError)
 class Stroke:
     """A line drawn with a round brush, in shares of width and height."""
 
-    points: tuple[tuple[float, float], ...]  # (x, y)
-    radius: float  # share of the width
+    points: Annotated[
+        tuple[Annotated[tuple[Share, Share], items(2)], ...], items(MAX_POINTS, 1)
+    ]  # (x, y)
+    radius: Annotated[float, Field(gt=0, le=0.5)]  # share of the width
+    kind: Literal["brush"] = "brush"
 
-    def __post_init__(self) -> None:
-        if not 1 <= len(self.points) <= MAX_POINTS:
-            raise SettingsError(f"a stroke needs 1 to {MAX_POINTS} points, got {len(self.points)}")
-        if not 0 < self.radius <= 0.5:
-            raise SettingsError(
-                f"the brush radius must be a share of the width up to 0.5, got {self.radius}"
-            )
-        if not all(0 <= place <= 1 for point in self.points for place in point):  # False for NaN
-            raise SettingsError("the points of a stroke must lie on the picture, from 0 to 1")
+
+Shape = Annotated[Box | Stroke, Field(discriminator="kind")]
 
 
 def shape_to_dict(shape: Box | Stroke) -> dict[str, Any]:
     """Plain values for JSON and for the browser."""
-    if isinstance(shape, Box):
-        return {"kind": "box", **asdict(shape)}
-    points = [list(point) for point in shape.points]
-    return {"kind": "brush", "points": points, "radius": shape.radius}
+    return dump(shape)
 
 
-def shape_from_dict(content: Mapping[str, Any]) -> Box | Stroke:
+def shape_from_dict(content: Any) -> Box | Stroke:
     """The inverse of `shape_to_dict`; raises SettingsError for what is no region."""
-    try:
-        if content["kind"] == "box":
-            edges = ("left", "top", "right", "bottom")
-            return Box(**{name: _number(content[name]) for name in edges})
-        if content["kind"] != "brush":
-            raise ValueError("it is neither box nor brush")
-        points = tuple((_number(x), _number(y)) for x, y in content["points"])
-        return Stroke(points=points, radius=_number(content["radius"]))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise SettingsError(f"the drawn region cannot be read ({error!r}); draw it again") from None
-
-
-def _number(value: Any) -> float:
-    if type(value) not in (int, float):  # no texts, no booleans
-        raise TypeError(f"{type(value).__name__} instead of a number")
-    return float(value)
+    return load(Shape, content, SettingsError, "the drawn region")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

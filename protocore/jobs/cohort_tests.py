@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy
@@ -15,7 +14,8 @@ import scipy
 from protocore.cohorts.cohort import Cohort, cohort_from_images, duplicates, pair_up
 from protocore.cohorts.plan import TestPlan
 from protocore.cohorts.prediction import predict
-from protocore.cohorts.recipes import FILES, check_recipe, cohorts_from_recipe
+from protocore.cohorts.recipes import FILES, Recipe, cohorts_from_recipe
+from protocore.cohorts.result import MAX_NOTES, RESULT_FILE, TestResult
 from protocore.errors import JobError, ProtocoreError, ReviewError
 from protocore.generation.prototype import library_versions
 from protocore.generation.recording import encode_jpeg
@@ -29,7 +29,6 @@ from protocore.models.preprocessing import Preprocessing
 from protocore.models.spec import ModelSpec
 from protocore.review.events import TestFailed, TestFinished, TestStarted
 from protocore.review.material import THUMBNAIL_QUALITY
-from protocore.review.results import MAX_NOTES, RESULT_FILE, TestResult
 from protocore.similarity.image_sets import ImageFile
 
 KIND = "review test"
@@ -39,7 +38,7 @@ KIND = "review test"
 class CohortImages:
     """Where the images of both cohorts come from: a recipe, or files."""
 
-    recipe: Mapping[str, Any] = field(default_factory=lambda: dict(FILES))
+    recipe: Recipe = FILES
     files_a: tuple[ImageFile, ...] = ()
     files_b: tuple[ImageFile, ...] = ()
     source_a: str = "files"
@@ -60,7 +59,6 @@ def submit_test(
     How it ends is an event of the session: a result in its folder, or the reason why there is
     none. Raises ReviewError when the claim cannot be tested now.
     """
-    recipe = check_recipe(images.recipe)
     session = library.reviews.session(review_id)
     said = session.claim(claim_id).current.said
     spec = ModelSpec.from_link(session.started.model_link)
@@ -73,7 +71,7 @@ def submit_test(
     )
     library.reviews.append(review_id, author, started)
     job = _TestJob(library, review_id, started, images, (said.cohort_a, said.cohort_b))
-    meta = {"review": review_id, "test": started.test, "recipe": recipe}
+    meta = {"review": review_id, "test": started.test, "recipe": images.recipe}
     title = f"Test of “{said.statement[:80]}”"
 
     def work(control: JobControl) -> str:
@@ -115,7 +113,7 @@ class _TestJob:
         a, b = _cohorts(self.images, self.labels, classifier.preprocessing)
         skipped = (a.skipped, b.skipped)
         a, b, notes = _paired(plan, a, b)
-        if self.images.recipe["kind"] == "files":
+        if self.images.recipe == FILES:
             notes.append(f"preprocessing of the images: {classifier.preprocessing.text}")
         progress = _progress(control, len(a) + len(b))
         predictions = (

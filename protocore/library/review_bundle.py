@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from protocore.cohorts.result import RESULT_FILE, TestResult
 from protocore.errors import BundleError, LibraryError, ProtocoreError, ReviewError
 from protocore.library import archive, folders
 from protocore.library.archive import BundleKind
@@ -34,7 +35,7 @@ from protocore.library.manifest import check_naturalness
 from protocore.library.reviews import JOURNAL, read_journal, write_journal
 from protocore.library.rows import read_record
 from protocore.review.material import picture_name
-from protocore.review.results import RESULT_FILE, TestResult, check_result
+from protocore.review.results import check_result
 from protocore.review.rules import replay
 from protocore.review.session import ReviewSession, Test
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from protocore.cohorts.result import TestResult
 from protocore.errors import ProtocoreError
 from protocore.library import archive, folders
 from protocore.library.checks import STATUSES, Check, differs, not_possible, ok
@@ -34,7 +35,6 @@ from protocore.models.classifier import Classifier
 from protocore.models.loading import load_classifier
 from protocore.models.spec import ModelSpec
 from protocore.review.material import item_names
-from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession
 from protocore.text import printable
 

@@ -13,7 +13,8 @@ from PIL import Image
 from protocore.cohorts.cohort import Cohort
 from protocore.cohorts.plan import Prediction
 from protocore.cohorts.prediction import predict
-from protocore.cohorts.recipes import cohorts_from_recipe
+from protocore.cohorts.recipes import FilesRecipe, cohorts_from_recipe
+from protocore.cohorts.result import TestResult
 from protocore.errors import ProtocoreError
 from protocore.generation.recording import encode_jpeg
 from protocore.library import archive
@@ -23,7 +24,6 @@ from protocore.library.review_bundle import thumbnail_paths
 from protocore.library.verify_prototypes import LOGIT_TOLERANCE, Progress
 from protocore.models.classifier import Classifier
 from protocore.review.material import THUMBNAIL_QUALITY
-from protocore.review.results import TestResult
 from protocore.review.session import Test
 
 JPEG_TOLERANCE = 1.0  # mean difference of 255 levels between two JPEG encoders of one quality
@@ -69,7 +69,7 @@ def _analysis(name: str, result: TestResult) -> Check:
 def _cohorts(result: TestResult, classifier: Classifier | None) -> tuple[Cohort, Cohort] | str:
     """Both cohorts again, or why that is not possible."""
     no_images = "the images are files that are not in the bundle"
-    if result.recipe["kind"] == "files":
+    if isinstance(result.recipe, FilesRecipe):
         return no_images
     if classifier is None:
         return "the model with its weights is not reachable here"

@@ -1,182 +1,125 @@
 """What happens in a review session, one frozen value per kind of event.
 
 A session is the list of its events; nothing is ever changed or taken back, later events add to
-earlier ones. Events may come from a bundle of unknown origin: every value is checked here.
+earlier ones. Events may come from a bundle of unknown origin: every value is checked.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
-from protocore.cohorts.fields import (
-    check_choice,
-    check_classes,
-    check_lines,
-    check_list,
-    check_match,
-    check_number,
-    check_text,
-    check_whole,
-    shown,
-)
+from pydantic import AfterValidator
+
 from protocore.cohorts.outcomes import OUTCOMES
-from protocore.cohorts.plan import TestPlan
-from protocore.compare.edits import Box, Stroke, shape_from_dict, shape_to_dict
-from protocore.errors import ReviewError, SettingsError
+from protocore.cohorts.plan import Classes, Digest, TestPlan
+from protocore.compare.edits import Shape, Share
+from protocore.errors import ReviewError
+from protocore.schema import (
+    Whole,
+    checked,
+    dump,
+    items,
+    load,
+    matching,
+    number,
+    one_of,
+    shown,
+    text,
+)
 
-MAX_LINE, MAX_TEXT = 300, 20_000  # characters
+MAX_TEXT = 20_000  # characters
 MAX_TAGS, MAX_REGIONS, MAX_ITEMS = 30, 50, 60
 MAX_CONTROLS, MAX_LINKS = 1000, 500
 ROLES = ("target", "distractor", "baseline")
-_IDENTIFIER = re.compile(r"[0-9a-f]{8,32}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(\+00:00|Z)")
-_HEAD = {"seq", "time", "author", "kind", "data"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """One thing that somebody did."""
-
-    seq: int  # 1, 2, ... in its session
-    time: str  # ISO 8601, UTC
-    author: str  # reviewer's name; "" for Protocore itself
-    action: Action
-
-    def __post_init__(self) -> None:
-        check_whole("number", self.seq)
-        _check_moment(self.time)
-        check_text("author", self.author, 60, empty=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        kind = KIND_OF[type(self.action)]
-        head = {"seq": self.seq, "time": self.time, "author": self.author}
-        return {**head, "kind": kind, "data": action_to_dict(self.action)}
-
-    @classmethod
-    def from_dict(cls, content: Any) -> Event:
-        """The inverse of `to_dict`; raises ReviewError for what is no event."""
-        if not isinstance(content, Mapping) or set(content) != _HEAD:
-            raise ReviewError(f"this is not an event of a review session: {shown(content)}")
-        action = action_from_dict(content["kind"], content["data"])
-        head = {name: content[name] for name in ("seq", "time", "author")}
-        return cls(**head, action=action)
+def _moment(value: str) -> str:
+    datetime.fromisoformat(value)  # ValueError for a 13th month
+    return value
 
 
-def _check_moment(value: Any) -> None:
-    try:
-        if _MOMENT.fullmatch(value):
-            datetime.fromisoformat(value)
-            return
-    except (TypeError, ValueError):
-        pass
-    raise ReviewError(f"an event's time must be ISO 8601 in UTC, got {shown(value)}")
+Identifier = Annotated[str, matching("[0-9a-f]{8,32}")]
+Moment = Annotated[  # ISO 8601, UTC
+    str,
+    matching("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(\\+00:00|Z)"),
+    AfterValidator(_moment),
+]
+Title = Annotated[str, text(200)]
+Label = Annotated[str, text(1100)]
+Name = Annotated[str, text(60)]  # of a reviewer
+Line = Annotated[str, text(300)]
+LongText = Annotated[str, text(MAX_TEXT, empty=True)]
+Note = Annotated[str, text(MAX_TEXT)]
+Tags = Annotated[tuple[Annotated[str, text(50)], ...], items(MAX_TAGS)]
+Regions = Annotated[tuple[Shape, ...], items(MAX_REGIONS)]
+Drop = Annotated[float, number(-1e9, 1e9)]  # of a logit
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Started:
     """The session was opened."""
 
-    title: str
-    model_link: str
-    model_title: str
-    weight_hash: str
-    classes: tuple[int, ...]
-    guide: str = ""  # name of the guided case study; "": none
-
-    def __post_init__(self) -> None:
-        check_text("title", self.title, 200)
-        check_text("model", self.model_link, 4000)
-        check_text("model title", self.model_title, 700)
-        check_text("weight hash", self.weight_hash, 64)
-        check_text("guide", self.guide, 40, empty=True)
-        check_classes(self.classes)
+    title: Title
+    model_link: Annotated[str, text(4000)]
+    model_title: Annotated[str, text(700)]
+    weight_hash: Annotated[str, text(64)]
+    classes: Classes
+    guide: Annotated[str, text(40, empty=True)] = ""  # name of the guided case study; "": none
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Renamed:
     """The session got another title."""
 
-    title: str
-
-    def __post_init__(self) -> None:
-        check_text("title", self.title, 200)
+    title: Title
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Joined:
     """The author takes part from now on."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class RoundItem:
     """One picture of a blind round; the session's folder holds a copy of it."""
 
-    id: str
-    prototype_id: str
-    role: str  # one of ROLES
-    class_index: int
-    class_label: str
-    seed: int
-    digest: str  # SHA-256 of the PNG file
-
-    def __post_init__(self) -> None:
-        for name in ("id", "prototype_id"):
-            check_match(name, getattr(self, name), _IDENTIFIER)
-        check_match("digest", self.digest, _DIGEST)
-        check_choice("role", self.role, ROLES)
-        check_classes((self.class_index,))
-        check_text("class label", self.class_label, 1100)
-        check_whole("seed", self.seed)
+    id: Identifier
+    prototype_id: Identifier
+    role: Annotated[str, one_of(ROLES)]
+    class_index: Whole
+    class_label: Label
+    seed: Whole
+    digest: Digest  # of the PNG file
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class RoundOpened:
     """Pictures are to be looked at blind: without their names, in an order for each reviewer."""
 
-    round: str
-    class_index: int
-    class_label: str
-    items: tuple[RoundItem, ...]
-    seed: int  # of the order
-    of: ClassVar = {"items": RoundItem}
+    round: Identifier
+    class_index: Whole
+    class_label: Label
+    items: Annotated[tuple[RoundItem, ...], items(MAX_ITEMS, 1)]
+    seed: Whole  # of the order
 
     def __post_init__(self) -> None:
-        check_match("round", self.round, _IDENTIFIER)
-        check_classes((self.class_index,))
-        check_text("class label", self.class_label, 1100)
-        check_whole("seed", self.seed)
-        check_list("picture", self.items, MAX_ITEMS)
-        if not self.items:
-            raise ReviewError("a round needs at least one picture, got none")
         for name in ("id", "prototype_id"):
             if len({getattr(item, name) for item in self.items}) != len(self.items):
-                raise ReviewError("the pictures of a round must differ from each other")
+                raise ReviewError(f"the pictures of a round must differ in their {name}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Observed:
     """What the author sees on one picture; a later one replaces an earlier one."""
 
-    round: str
-    item: str
-    text: str = ""
-    tags: tuple[str, ...] = ()
-    confidence: float = 0.5  # 0 (guessing) to 1 (certain)
-    regions: tuple[Box | Stroke, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_match("round", self.round, _IDENTIFIER)
-        check_match("item", self.item, _IDENTIFIER)
-        check_text("observation", self.text, MAX_TEXT, empty=True)
-        check_lines("tag", self.tags, MAX_TAGS, 50)
-        check_number("confidence", self.confidence, 0, 1)
-        check_list("region", self.regions, MAX_REGIONS)
+    round: Identifier
+    item: Identifier
+    text: LongText = ""
+    tags: Tags = ()
+    confidence: Share = 0.5  # 0 (guessing) to 1 (certain)
+    regions: Regions = ()
 
     @property
     def empty(self) -> bool:
@@ -184,148 +127,97 @@ class Observed:
         return not (self.text.strip() or self.tags or self.regions)
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Revealed:
     """The author has finished looking and was told the names."""
 
-    round: str
-
-    def __post_init__(self) -> None:
-        check_match("round", self.round, _IDENTIFIER)
+    round: Identifier
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Occluded:
     """A marked region was covered, and regions of the same shape elsewhere, for comparison."""
 
-    round: str
-    item: str
-    observer: str  # whose regions
-    class_index: int  # whose logit
-    drop: float  # of the logit
-    control_drops: tuple[float, ...]  # for the same shape elsewhere
-    share: float  # of the image that was covered
-
-    def __post_init__(self) -> None:
-        check_match("round", self.round, _IDENTIFIER)
-        check_match("item", self.item, _IDENTIFIER)
-        check_text("observer", self.observer, 60)
-        check_classes((self.class_index,))
-        check_number("share", self.share, 0, 1)
-        check_list("control drop", self.control_drops, MAX_CONTROLS)
-        for value in (self.drop, *self.control_drops):
-            check_number("drop", value, -1e9, 1e9)
+    round: Identifier
+    item: Identifier
+    observer: Name  # whose regions
+    class_index: Whole  # whose logit
+    drop: Drop  # of the logit
+    control_drops: Annotated[tuple[Drop, ...], items(MAX_CONTROLS)]  # for the same shape elsewhere
+    share: Share  # of the image that was covered
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class ObservationLink:
     """Which observation a claim rests on."""
 
-    round: str
-    item: str
-    observer: str
-
-    def __post_init__(self) -> None:
-        check_match("round", self.round, _IDENTIFIER)
-        check_match("item", self.item, _IDENTIFIER)
-        check_text("observer", self.observer, 60)
+    round: Identifier
+    item: Identifier
+    observer: Name
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Claimed:
     """A hypothesis about the model's behaviour, or a new version of one."""
 
-    claim: str
-    base: int  # number of the event with the version that this one replaces; 0: a new claim
-    statement: str
+    claim: Identifier
+    base: Whole  # number of the event with the version that this one replaces; 0: a new claim
+    statement: Annotated[str, text(1000)]
     plan: TestPlan  # target, rivals, measure, predicted direction, smallest effect of interest
-    cohort_a: str  # in words
-    cohort_b: str
-    why: str = ""
-    links: tuple[ObservationLink, ...] = ()
-    known: str = ""  # key of a claim of the demo world whose images test it; "": other images
-    of: ClassVar = {"links": ObservationLink}
-
-    def __post_init__(self) -> None:
-        check_match("claim", self.claim, _IDENTIFIER)
-        check_whole("base", self.base)
-        check_text("claim", self.statement, 1000)
-        check_text("cohort A", self.cohort_a, MAX_LINE)
-        check_text("cohort B", self.cohort_b, MAX_LINE)
-        check_text("reason", self.why, MAX_TEXT, empty=True)
-        check_text("known claim", self.known, 60, empty=True)
-        check_list("observation", self.links, MAX_LINKS)
+    cohort_a: Line  # in words
+    cohort_b: Line
+    why: LongText = ""
+    links: Annotated[tuple[ObservationLink, ...], items(MAX_LINKS)] = ()
+    known: Annotated[str, text(60, empty=True)] = ""  # claim of the demo world; "": other images
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class TestStarted:
     """The claim is put to the test; from now on a change of it is visible."""
 
     __test__ = False  # for pytest, which collects what is called Test...
 
-    test: str
-    claim: str
+    test: Identifier
+    claim: Identifier
     plan: TestPlan
-    source_a: str  # where the images come from
-    source_b: str
-
-    def __post_init__(self) -> None:
-        check_match("test", self.test, _IDENTIFIER)
-        check_match("claim", self.claim, _IDENTIFIER)
-        check_text("source of A", self.source_a, 1000)
-        check_text("source of B", self.source_b, 1000)
+    source_a: Annotated[str, text(1000)]  # where the images come from
+    source_b: Annotated[str, text(1000)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class TestFinished:
     """The test's result lies in the session's folder."""
 
     __test__ = False
 
-    test: str
-    digest: str  # SHA-256 of the result file
-
-    def __post_init__(self) -> None:
-        check_match("test", self.test, _IDENTIFIER)
-        check_match("digest", self.digest, _DIGEST)
+    test: Identifier
+    digest: Digest  # of the result file
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class TestFailed:
     """The test came to no result."""
 
     __test__ = False
 
-    test: str
-    error: str
-
-    def __post_init__(self) -> None:
-        check_match("test", self.test, _IDENTIFIER)
-        check_text("error", self.error, MAX_TEXT)
+    test: Identifier
+    error: Annotated[str, text(MAX_TEXT)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Decided:
     """The author's decision on a claim; a later one of the same author replaces an earlier one."""
 
-    claim: str
-    decision: str  # one of OUTCOMES
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        check_match("claim", self.claim, _IDENTIFIER)
-        check_choice("decision", self.decision, OUTCOMES)
-        check_text("note", self.note, MAX_TEXT, empty=True)
+    claim: Identifier
+    decision: Annotated[str, one_of(OUTCOMES)]
+    note: LongText = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked(ReviewError)
 class Noted:
     """A remark for the log."""
 
-    text: str
-
-    def __post_init__(self) -> None:
-        check_text("note", self.text, MAX_TEXT)
+    text: Note
 
 
 Action = (
@@ -351,23 +243,38 @@ KINDS: dict[str, type] = {
 KIND_OF = {action: kind for kind, action in KINDS.items()}
 
 
-def action_to_dict(action: Action) -> dict[str, Any]:
-    """Plain values for JSON."""
-    content = asdict(action)
-    if isinstance(action, Observed):
-        content["regions"] = [shape_to_dict(region) for region in action.regions]
-    if isinstance(action, Claimed | TestStarted):
-        content["plan"] = action.plan.to_dict()
-    return content
+@checked(ReviewError)
+class Event:
+    """One thing that somebody did."""
+
+    seq: Whole  # 1, 2, ... in its session
+    time: Moment
+    author: Annotated[str, text(60, empty=True)]  # reviewer's name; "" for Protocore itself
+    action: Action
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        head = {"seq": self.seq, "time": self.time, "author": self.author}
+        return {**head, "kind": KIND_OF[type(self.action)], "data": dump(self.action)}
+
+    @classmethod
+    def from_dict(cls, content: Any) -> Event:
+        """The inverse of `to_dict`; raises ReviewError for what is no event."""
+        if not isinstance(content, Mapping) or set(content) != _HEAD:
+            raise ReviewError(f"this is not an event of a review session: {shown(content)}")
+        action = action_from_dict(content["kind"], content["data"])
+        head = {name: content[name] for name in ("seq", "time", "author")}
+        return cls(**head, action=action)
 
 
+_HEAD = {"seq", "time", "author", "kind", "data"}
 # Kinds and fields as sessions of earlier versions call them.
 _FORMER_KINDS = {"covered": "occluded", "judged": "decided"}
 _FORMER_FIELDS = {"judged": {"verdict": "decision"}}
 
 
-def action_from_dict(kind: str, content: Any) -> Action:
-    """The inverse of `action_to_dict`; raises ReviewError for what does not fit the kind."""
+def action_from_dict(kind: Any, content: Any) -> Action:
+    """What `Event.to_dict` calls kind and data; raises ReviewError for what does not fit."""
     if isinstance(kind, str) and isinstance(content, Mapping):
         names = _FORMER_FIELDS.get(kind, {})
         content = {names.get(name, name): value for name, value in content.items()}
@@ -377,26 +284,4 @@ def action_from_dict(kind: str, content: Any) -> Action:
             f"this session has an event of the unknown kind {shown(kind)}; update Protocore to "
             "read it"
         )
-    cls = KINDS[kind]
-    if not isinstance(content, Mapping):
-        raise ReviewError(f"the content of an event must be an object, got {shown(content)}")
-    names = {one.name for one in fields(cls)}
-    for name in content:
-        if name not in names:
-            raise ReviewError(f"an event of kind {kind!r} has no {shown(name)}")
-    try:
-        return cls(**{name: _value(cls, name, value) for name, value in content.items()})
-    except (TypeError, KeyError, ValueError, OverflowError, SettingsError) as error:
-        raise ReviewError(f"an event of kind {kind!r} is not valid: {error}") from error
-
-
-def _value(cls: type, name: str, value: Any) -> Any:
-    """From JSON's lists and objects to tuples and the values in them."""
-    if name == "plan":
-        return TestPlan.from_dict(value)
-    if not isinstance(value, list):
-        return value
-    if name == "regions":
-        return tuple(shape_from_dict(shape) for shape in value)
-    nested = getattr(cls, "of", {}).get(name)
-    return tuple(nested(**entry) for entry in value) if nested else tuple(value)
+    return load(KINDS[kind], content, ReviewError, f"an event of kind {kind!r}")

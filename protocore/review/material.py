@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from protocore.cohorts.result import TestResult
 from protocore.generation.prototype import PrototypeRecord
-from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession
 
 Thumbnails = Mapping[tuple[str, int], bytes]  # by ("a" or "b", place of the prediction): JPEG files

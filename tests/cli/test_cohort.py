@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from protocore.cli.main import main
-from protocore.review.results import TestResult
+from protocore.cohorts.result import TestResult
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from protocore.cohorts.analysis import analyse
 from protocore.cohorts.plan import MEASURES, Prediction, TestPlan
 from protocore.cohorts.statistics import means, proportions
 from protocore.errors import ReviewError
+from protocore.schema import dump, load
 from tests.cohorts.predictions import RIVAL, TARGET, prediction, with_hits, with_logits
 
 PLAN = TestPlan(target=TARGET, rivals=(RIVAL,))
@@ -131,13 +132,13 @@ def test_no_spread_no_nan():
         json.dumps(same.to_dict(), allow_nan=False)
 
 
-def test_the_same_verdicts_give_the_same_numbers_after_json():
+def test_the_same_predictions_give_the_same_numbers_after_json():
     sides = with_logits("a", LOGITS_A), with_logits("b", LOGITS_B)
     found = analyse(PLAN, *sides)
-    stored = json.loads(json.dumps([[v.to_dict() for v in side] for side in sides]))
+    stored = json.loads(json.dumps([[dump(v) for v in side] for side in sides]))
     again = analyse(
-        TestPlan.from_dict(PLAN.to_dict()),
-        *([Prediction.from_dict(content) for content in side] for side in stored),
+        load(TestPlan, dump(PLAN), ReviewError, "the plan"),
+        *([load(Prediction, one, ReviewError, "it") for one in side] for side in stored),
     )
     assert again == found
     assert json.dumps(again.to_dict(), allow_nan=False) == json.dumps(found.to_dict())

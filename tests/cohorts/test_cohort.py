@@ -12,11 +12,11 @@ from protocore.cohorts.cohort import (
     claim_cohorts,
     cohort_from_folder,
     cohort_from_images,
-    cohort_from_uploads,
     demo_cohorts,
     duplicates,
     pair_up,
     size_warning,
+    upload_files,
 )
 from protocore.demo.biases import claim_by_key
 from protocore.demo.world import CLASS_NAMES, render_class
@@ -122,11 +122,11 @@ def test_uploads_and_archives_are_mixed_and_nothing_escapes(tmp_path):
         archive.writestr("deep/b.png", picture(2))
         archive.writestr("notes.txt", "no image")
     files = [("c.png", picture(3)), ("Set.ZIP", buffer.getvalue())]
-    made = cohort_from_uploads(files, label="up", size=16)
+    made = cohort_from_images(upload_files(files), label="up", size=16)
     assert sorted(made.pair_keys) == ["b", "c", "evil"]
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ReviewError, match=r"bad\.zip is not a zip archive"):
-        cohort_from_uploads([("bad.zip", b"PK")], label="up", size=16)
+        upload_files([("bad.zip", b"PK")])
 
 
 def test_an_image_set_is_taken_whole():

@@ -3,7 +3,7 @@
 import pytest
 
 from protocore.cli.main import main
-from protocore.review.results import TestResult
+from protocore.cohorts.result import TestResult
 
 pytestmark = pytest.mark.real
 

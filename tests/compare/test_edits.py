@@ -70,35 +70,19 @@ def test_both_logits_are_told_before_and_after():
     assert found.probabilities_after[3] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_a_box_that_is_none_is_explained():
-    with pytest.raises(SettingsError) as caught:
-        Box(left=0.5, top=0, right=0.5, bottom=1)
-    assert str(caught.value) == (
-        "a box needs 0 <= left < right <= 1 and 0 <= top < bottom <= 1, got left 0.5, top 0, "
-        "right 0.5, bottom 1"
-    )
-    with pytest.raises(SettingsError):
-        Box(left=float("nan"), top=0, right=0.5, bottom=1)
-
-
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("kind", "values", "fact"),
     [
-        ({"points": (), "radius": 0.1}, "a stroke needs 1 to 10000 points, got 0"),
-        (
-            {"points": ((0, 0),), "radius": 0.9},
-            "the brush radius must be a share of the width up to 0.5, got 0.9",
-        ),
-        (
-            {"points": ((0, float("inf")),), "radius": 0.1},
-            "the points of a stroke must lie on the picture, from 0 to 1",
-        ),
+        (Box, {"left": 0.5, "top": 0, "right": 0.5, "bottom": 1}, "left 0.5"),
+        (Box, {"left": math.nan, "top": 0, "right": 0.5, "bottom": 1}, "left"),
+        (Stroke, {"points": (), "radius": 0.1}, "points"),
+        (Stroke, {"points": ((0, 0),), "radius": 0.9}, "radius"),
+        (Stroke, {"points": ((0, math.inf),), "radius": 0.1}, r"points\[0\]\[1\]"),
     ],
 )
-def test_a_stroke_that_is_none_is_explained(values, message):
-    with pytest.raises(SettingsError) as caught:
-        Stroke(**values)
-    assert str(caught.value) == message
+def test_what_is_no_shape_is_explained(kind, values, fact):
+    with pytest.raises(SettingsError, match=fact):
+        kind(**values)
 
 
 def test_another_cover_is_explained():
@@ -128,30 +112,27 @@ def test_whole_numbers_become_shares():
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    "content",
     [
-        (None, "TypeError(\"'NoneType' object is not subscriptable\")"),
-        ({}, "KeyError('kind')"),
-        ({"kind": "polygon", "points": [[0, 0]], "radius": 0.1}, None),
-        ({"kind": "box", "left": "0", "top": 0, "right": 1, "bottom": 1}, None),
-        ({"kind": "box", "left": False, "top": 0, "right": 1, "bottom": 1}, None),
-        ({"kind": "brush", "points": [[0, 0, 0]], "radius": 0.1}, None),
-        ({"kind": "brush", "points": ["ab"], "radius": 0.1}, None),
-        ({"kind": "brush", "points": 5, "radius": 0.1}, None),
-        ({"kind": "brush", "points": [[10**400, 0]], "radius": 0.1}, None),
+        None,
+        {},
+        {"kind": "polygon", "points": [[0, 0]], "radius": 0.1},
+        {"kind": "box", "left": "0", "top": 0, "right": 1, "bottom": 1},
+        {"kind": "box", "left": False, "top": 0, "right": 1, "bottom": 1},
+        {"kind": "brush", "points": [[0, 0, 0]], "radius": 0.1},
+        {"kind": "brush", "points": ["ab"], "radius": 0.1},
+        {"kind": "brush", "points": 5, "radius": 0.1},
+        {"kind": "brush", "points": [[10**400, 0]], "radius": 0.1},
     ],
 )
-def test_what_is_no_region_is_explained(content, reason):
-    with pytest.raises(SettingsError) as caught:
+def test_what_is_no_region_is_explained(content):
+    with pytest.raises(SettingsError, match="the drawn region"):
         shape_from_dict(content)
-    start, end = "the drawn region cannot be read (", "); draw it again"
-    assert str(caught.value).startswith(start) and str(caught.value).endswith(end)
-    assert reason is None or str(caught.value) == f"{start}{reason}{end}"
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, 1e300, math.nan, math.inf])
 def test_regions_lie_on_the_picture(value):
-    with pytest.raises(SettingsError, match="the points of a stroke must lie on the picture"):
+    with pytest.raises(SettingsError):
         shape_from_dict({"kind": "brush", "points": [[0.5, value]], "radius": 0.1})
-    with pytest.raises(SettingsError, match="a box needs 0 <= left < right <= 1"):
+    with pytest.raises(SettingsError):
         shape_from_dict({"kind": "box", "left": 0, "top": 0, "right": 1, "bottom": value})

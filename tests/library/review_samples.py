@@ -6,7 +6,8 @@ import zipfile
 
 from protocore.cohorts.plan import TestPlan
 from protocore.cohorts.prediction import predict
-from protocore.cohorts.recipes import claim_recipe, cohorts_from_recipe
+from protocore.cohorts.recipes import DemoRecipe, cohorts_from_recipe
+from protocore.cohorts.result import TestResult
 from protocore.compare.edits import Box
 from protocore.demo.biases import claim_by_key
 from protocore.demo.world import CLASS_NAMES
@@ -18,7 +19,6 @@ from protocore.jobs.rounds import keep_prototype
 from protocore.library.entries import SavedRun
 from protocore.review import events as ev
 from protocore.review.material import THUMBNAIL_QUALITY
-from protocore.review.results import TestResult
 
 SETTINGS = GenerationSettings(steps=6, baseline_steps=1)
 KNOWN = claim_by_key("gown-skin")
@@ -88,7 +88,7 @@ def _round(library, classifier, review, ids, targets):
 
 
 def _test(library, classifier, review, pairs):
-    recipe = claim_recipe(KNOWN, count=pairs, seed=11)
+    recipe = DemoRecipe(claim=KNOWN.key, count=pairs, seed=11)
     cohorts = cohorts_from_recipe(recipe, size=classifier.input_size)
     a, b = (predict(classifier, cohort, PLAN) for cohort in cohorts)
     result = TestResult(

@@ -361,7 +361,7 @@ def _without(events, place):
         ("events cut off", "events.jsonl breaks off in the middle of an event"),
         ("events that are none", "this is not an event of a review session"),
         ("a test of nobody", "this session has no claim"),
-        ("another plan", "the known claim must have 0 to 60 characters"),
+        ("another plan", "must have 0 to 60 characters"),
         ("another result", f"the result of test {TEST} is not what the session has recorded"),
         ("a result that is none", "this is not the result of a cohort test"),
         ("other weights", "is of other weights"),

@@ -74,7 +74,7 @@ def test_whoever_does_something_must_say_who_that_is(store, review):
     for author in ("", " ", "A" * 61, "A\ud800"):
         with pytest.raises(ReviewError, match="author"):
             store.append(review, author, ev.Joined())
-    with pytest.raises(ReviewError, match="the author must have 0 to 60 characters"):
+    with pytest.raises(ReviewError, match="author must have 0 to 60 characters"):
         store.create("A" * 61, makers.started())
     assert store.version(review) == 2 and len(store.infos()) == 1
 

@@ -13,7 +13,7 @@ from PIL import Image
 from pages.components.common import resources
 from pages.components.review.look import _large
 from protocore.cohorts.plan import TestPlan
-from protocore.cohorts.recipes import claim_recipe
+from protocore.cohorts.recipes import DemoRecipe
 from protocore.compare.edits import Box, shape_to_dict
 from protocore.demo.network import CLASS_NAMES
 from protocore.jobs.cohort_tests import CohortImages, submit_test
@@ -328,7 +328,7 @@ def test_nobody_overwrites_anybody_and_nothing_written_is_lost(site):
 def perform(site, claim=CLAIM, count=6):
     """Test a claim with pictures of the demo world, elsewhere."""
     known = site.session.claim(claim).current.said.known
-    images = CohortImages(recipe=claim_recipe(known, count=count, haze=0.6))
+    images = CohortImages(recipe=DemoRecipe(claim=known, count=count, haze=0.6))
     job = submit_test(
         resources.engine(), resources.library(), resources.pool(), site.review, "Ada", claim, images
     )

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import expit
 
 from protocore.cohorts.plan import Prediction, TestPlan
+from protocore.cohorts.result import TestResult
 from protocore.review import events as ev
-from protocore.review.results import TestResult
 from protocore.review.rules import check, replay
 from protocore.review.session import advance
 

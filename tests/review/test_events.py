@@ -8,13 +8,14 @@ import pytest
 from protocore.compare.edits import shape_to_dict
 from protocore.errors import ReviewError
 from protocore.review import events as ev
+from protocore.schema import dump
 from tests.cohorts import makers
 from tests.cohorts.makers import BOX, DIGEST, EVERY_KIND, ROUND, TARGETS
 
 
 def plain(action):
     """The content of an action as a file holds it."""
-    return json.loads(json.dumps(ev.action_to_dict(action), allow_nan=False))
+    return json.loads(json.dumps(dump(action), allow_nan=False))
 
 
 def changed(kind, **changes):
@@ -109,56 +110,26 @@ def test_what_is_no_event_is_refused(content):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "facts"),
     [
-        ({"seq": -1}, "the number must be a whole number >= 0, got -1"),
-        ({"seq": True}, "the number must be a whole number >= 0, got True"),
-        ({"seq": 1.0}, "the number must be a whole number >= 0, got 1.0"),
-        ({"seq": 2**63}, "the number must be a whole number >= 0, got 9223372036854775808"),
-        ({"time": 5}, "an event's time must be ISO 8601 in UTC, got 5"),
-        ({"time": None}, "an event's time must be ISO 8601 in UTC, got None"),
-        (
-            {"time": "2026-01-01T10:00:00"},
-            "an event's time must be ISO 8601 in UTC, got '2026-01-01T10:00:00'",
+        *(({"seq": wrong}, "seq") for wrong in (-1, True, 1.0, 2**63)),
+        *(
+            ({"time": wrong}, "time")
+            for wrong in (
+                *(5, None, "2026-01-01T10:00:00", "2026-01-01T10:00:00+02:00"),
+                *("2026-13-41T10:00:00Z", "٢٠٢٦-01-01T10:00:00Z"),
+            )
         ),
-        (
-            {"time": "2026-01-01T10:00:00+02:00"},
-            "an event's time must be ISO 8601 in UTC, got '2026-01-01T10:00:00+02:00'",
-        ),
-        (
-            {"time": "2026-13-41T10:00:00Z"},
-            "an event's time must be ISO 8601 in UTC, got '2026-13-41T10:00:00Z'",
-        ),
-        (
-            {"time": "٢٠٢٦-01-01T10:00:00Z"},
-            "an event's time must be ISO 8601 in UTC, got '٢٠٢٦-01-01T10:00:00Z'",
-        ),
-        ({"author": None}, "the author must have 0 to 60 characters, got None"),
-        ({"author": "A" * 61}, "the author must have 0 to 60 characters, got 61 characters"),
-        (
-            {"author": "A\ud800"},
-            "the author holds '\\ud800', which cannot be written: remove it",
-        ),
-        (
-            {"kind": "hacked"},
-            "this session has an event of the unknown kind 'hacked'; update Protocore to read it",
-        ),
-        (
-            {"kind": ["joined"]},
-            "this session has an event of the unknown kind ['joined']; update Protocore to read it",
-        ),
-        ({"data": None}, "the content of an event must be an object, got None"),
-        ({"data": [["a", 1]]}, "the content of an event must be an object, got [['a', 1]]"),
-        ({"data": {"x": 1}}, "an event of kind 'joined' has no 'x'"),
-        ({"data": {"__class__": "os"}}, "an event of kind 'joined' has no '__class__'"),
-        ({"data": {1: 2, "a": 3}}, "an event of kind 'joined' has no 1"),
+        *(({"author": wrong}, "author") for wrong in (None, "A" * 61, "A\ud800")),
+        *(({"kind": wrong}, "unknown kind") for wrong in ("hacked", ["joined"])),
+        *(({"data": wrong}, "'joined'") for wrong in (None, [["a", 1]], {"x": 1}, {1: 2, "a": 3})),
+        ({"data": {"__class__": "os"}}, "__class__"),
     ],
 )
-def test_an_event_with_a_wrong_value_is_refused(changes, message):
+def test_an_event_with_a_wrong_value_is_refused(changes, facts):
     content = makers.event(1, "Ada", ev.Joined()).to_dict() | changes
-    with pytest.raises(ReviewError) as caught:
+    with pytest.raises(ReviewError, match=facts):
         ev.Event.from_dict(content)
-    assert str(caught.value) == message
 
 
 def test_an_unknown_kind_of_any_length_gives_a_short_message():
@@ -166,122 +137,50 @@ def test_an_unknown_kind_of_any_length_gives_a_short_message():
     assert len(refusal("joined", {"k" * 1_000_000: 1})) < 300
 
 
-@pytest.mark.parametrize(
-    ("kind", "changes", "message"),
-    [
-        ("started", {"title": " "}, "the title must have 1 to 200 characters, got 1 characters"),
-        (
-            "started",
-            {"title": "x" * 201},
-            "the title must have 1 to 200 characters, got 201 characters",
-        ),
-        ("started", {"title": 5}, "the title must have 1 to 200 characters, got 5"),
-        ("started", {"classes": 5}, "classes must be a list of indices, got 5"),
-        ("started", {"classes": [1.5]}, "the class index must be a whole number >= 0, got 1.5"),
-        ("started", {"classes": [True]}, "the class index must be a whole number >= 0, got True"),
-        ("started", {"classes": [1] * 1001}, "at most 1000 classes can be given, got 1001"),
-        ("renamed", {"title": None}, "the title must have 1 to 200 characters, got None"),
-        (
-            "renamed",
-            {"title": "a\0b"},
-            "the title holds '\\x00', which cannot be written: remove it",
-        ),
-        ("round opened", {"items": []}, "a round needs at least one picture, got none"),
-        ("round opened", {"items": {}}, "at most 60 pictures can be given, got {}"),
-        ("round opened", {"seed": -1}, "the seed must be a whole number >= 0, got -1"),
-        ("round opened", {"seed": math.nan}, "the seed must be a whole number >= 0, got nan"),
-        ("round opened", {"round": "../up"}, "the round of an event is not valid: '../up'"),
-        ("observed", {"round": "a" * 33}, f"the round of an event is not valid: '{'a' * 33}'"),
-        ("observed", {"item": "BBBB0001"}, "the item of an event is not valid: 'BBBB0001'"),
-        ("observed", {"item": "bbbb0001\n"}, r"the item of an event is not valid: 'bbbb0001\n'"),
-        (
-            "observed",
-            {"text": ["a"]},
-            "the observation must have 0 to 20000 characters, got ('a',)",
-        ),
-        (
-            "observed",
-            {"text": "x" * 20_001},
-            "the observation must have 0 to 20000 characters, got 20001 characters",
-        ),
-        ("observed", {"tags": "flag"}, "at most 30 tags can be given, got 'flag'"),
-        ("observed", {"tags": ["t"] * 31}, "at most 30 tags can be given, got 31"),
-        ("observed", {"tags": ["t"] * 10**6}, "at most 30 tags can be given, got 1000000"),
-        (
-            "observed",
-            {"tags": ["ok", ""]},
-            "the tag must have 1 to 50 characters, got 0 characters",
-        ),
-        ("observed", {"tags": [["t"]]}, "the tag must have 1 to 50 characters, got ['t']"),
-        ("observed", {"confidence": True}, "the confidence must be a number from 0 to 1, got True"),
-        ("observed", {"confidence": 1.01}, "the confidence must be a number from 0 to 1, got 1.01"),
-        (
-            "observed",
-            {"confidence": math.nan},
-            "the confidence must be a number from 0 to 1, got nan",
-        ),
-        ("observed", {"confidence": "1"}, "the confidence must be a number from 0 to 1, got '1'"),
-        ("observed", {"regions": {}}, "at most 50 regions can be given, got {}"),
-        ("observed", {"regions": ""}, "at most 50 regions can be given, got ''"),
-        ("revealed", {"round": None}, "the round of an event is not valid: None"),
-        ("occluded", {"drop": math.inf}, "the drop must be a number from -1e+09 to 1e+09, got inf"),
-        ("occluded", {"share": -0.1}, "the share must be a number from 0 to 1, got -0.1"),
-        ("occluded", {"control_drops": ""}, "at most 1000 control drops can be given, got ''"),
-        (
-            "occluded",
-            {"control_drops": [0] * 1001},
-            "at most 1000 control drops can be given, got 1001",
-        ),
-        (
-            "occluded",
-            {"control_drops": [False]},
-            "the drop must be a number from -1e+09 to 1e+09, got False",
-        ),
-        (
-            "occluded",
-            {"observer": ""},
-            "the observer must have 1 to 60 characters, got 0 characters",
-        ),
-        ("claimed", {"base": -1}, "the base must be a whole number >= 0, got -1"),
-        ("claimed", {"base": True}, "the base must be a whole number >= 0, got True"),
-        (
-            "claimed",
-            {"statement": ""},
-            "the claim must have 1 to 1000 characters, got 0 characters",
-        ),
-        (
-            "claimed",
-            {"cohort_b": "b" * 301},
-            "the cohort B must have 1 to 300 characters, got 301 characters",
-        ),
-        ("claimed", {"links": {}}, "at most 500 observations can be given, got {}"),
-        (
-            "claimed",
-            {"links": [plain(EVERY_KIND["claimed"])["links"][0]] * 501},
-            "at most 500 observations can be given, got 501",
-        ),
-        ("test finished", {"digest": "AB" * 32}, None),
-        (
-            "test failed",
-            {"error": ""},
-            "the error must have 1 to 20000 characters, got 0 characters",
-        ),
-        (
-            "decided",
-            {"decision": "true"},
-            "the decision must be one of supported, not supported, undecided, got 'true'",
-        ),
-        (
-            "decided",
-            {"decision": ["supported"]},
-            "the decision must be one of supported, not supported, undecided, got ('supported',)",
-        ),
-        ("noted", {"text": "\t"}, "the note must have 1 to 20000 characters, got 1 characters"),
-    ],
-)
-def test_a_wrong_value_is_refused(kind, changes, message):
-    found = refusal(kind, changed(kind, **changes))
-    assert message is None or found == message
+LINK = plain(EVERY_KIND["claimed"])["links"][0]
+WRONG = [  # kind, field, values that it cannot have, what the message says beside the field
+    ("started", "title", [" ", "x" * 201, 5], ""),
+    ("started", "title", [" ", "x" * 201], "1 to 200"),
+    ("started", "classes", [5, [1.5], [True], [1] * 1001], ""),
+    ("renamed", "title", [None, "a\0b"], ""),
+    ("round opened", "items", [[], {}], ""),
+    ("round opened", "seed", [-1, 1.5, 2**63], ""),
+    ("round opened", "round", ["../up"], "[0-9a-f]{8,32}"),
+    ("observed", "round", ["a" * 33], ""),
+    ("observed", "item", ["BBBB0001", "bbbb0001\n"], ""),
+    ("observed", "text", [["a"], "x" * 20_001], ""),
+    ("observed", "tags", ["flag", ["t"] * 31, ["t"] * 10**5, ["ok", ""], [["t"]]], ""),
+    ("observed", "confidence", [True, 1.01, "1"], ""),
+    ("observed", "regions", [{}, "", [{}] * 51], ""),
+    ("revealed", "round", [None], ""),
+    ("occluded", "drop", [1e10], "1000000000"),
+    ("occluded", "share", [-0.1], "0"),
+    ("occluded", "control_drops", ["", [0] * 1001, [False]], ""),
+    ("occluded", "observer", [""], "1 to 60"),
+    ("claimed", "base", [-1, True], ""),
+    ("claimed", "statement", [""], "1 to 1000"),
+    ("claimed", "cohort_b", ["b" * 301], "1 to 300"),
+    ("claimed", "links", [{}, [LINK] * 501], ""),
+    ("test finished", "digest", ["AB" * 32], ""),
+    ("test failed", "error", [""], "1 to 20000"),
+    ("decided", "decision", ["true"], "supported, not supported, undecided"),
+    ("decided", "decision", [["supported"]], ""),
+    ("noted", "text", ["\t"], "1 to 20000"),
+]
+
+
+@pytest.mark.parametrize(("kind", "field", "values", "rule"), WRONG)
+def test_a_wrong_value_is_refused(kind, field, values, rule):
+    for value in values:
+        found = refusal(kind, changed(kind, **{field: value}))
+        assert field in found and kind in found and rule in found, found
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_number_of_json_is_refused(value):
+    assert "not JSON" in refusal("occluded", changed("occluded", drop=value))
+    with pytest.raises(ReviewError, match="drop"):
+        makers.occluded(drop=value)
 
 
 @pytest.mark.parametrize(
@@ -310,8 +209,8 @@ def test_garbage_in_an_observation_is_refused(content):
     "content",
     [
         *({"plan": wrong} for wrong in (None, {}, nested(500), "accuracy")),
-        {"plan": makers.PLAN.to_dict() | {"smallest_effect": 10**400}},
-        {"plan": makers.PLAN.to_dict() | {"alpha": math.nan}},
+        {"plan": dump(makers.PLAN) | {"smallest_effect": 10**400}},
+        {"plan": dump(makers.PLAN) | {"alpha": math.nan}},
         *({"links": [wrong]} for wrong in (5, {"round": ROUND}, nested(500))),
         {"links": [{"round": ROUND, "item": ROUND, "observer": "Ada", "x": 1}]},
     ],
@@ -322,31 +221,24 @@ def test_garbage_in_a_claim_is_refused(content):
 
 @pytest.mark.parametrize("kind", [kind for kind in ev.KINDS if kind != "joined"])
 def test_every_value_that_is_needed_is_asked_for(kind):
-    assert refusal(kind, {}).startswith(f"an event of kind '{kind}' is not valid: ")
+    assert "missing" in refusal(kind, {})
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"role": "decoy"}, "the role must be one of target, distractor, baseline, got 'decoy'"),
-        ({"digest": DIGEST[1:]}, f"the digest of an event is not valid: '{DIGEST[1:]}'"),
-        ({"class_index": "1"}, "the class index must be a whole number >= 0, got '1'"),
-        ({"seed": 2**63}, "the seed must be a whole number >= 0, got 9223372036854775808"),
-        ({"id": ""}, "the id of an event is not valid: ''"),
-    ],
+    ("name", "value"),
+    [("role", "decoy"), ("digest", DIGEST[1:]), ("class_index", "1"), ("seed", 2**63), ("id", "")],
 )
-def test_a_picture_with_a_wrong_value_is_refused(changes, message):
+def test_a_picture_with_a_wrong_value_is_refused(name, value):
     content = changed("round opened")
-    content["items"][1] |= changes
-    assert refusal("round opened", content) == message
+    content["items"][1][name] = value
+    assert f"items[1].{name}" in refusal("round opened", content)
 
 
 @pytest.mark.parametrize("name", ["id", "prototype_id"])
 def test_a_picture_cannot_be_twice_in_a_round(name):
     content = changed("round opened")
     content["items"][1][name] = content["items"][0][name]
-    message = "the pictures of a round must differ from each other"
-    assert refusal("round opened", content) == message
+    assert f"differ in their {name}" in refusal("round opened", content)
 
 
 def test_a_round_holds_sixty_pictures():
@@ -354,14 +246,13 @@ def test_a_round_holds_sixty_pictures():
     items = [one | {"id": f"{n:08x}", "prototype_id": f"{n:08x}"} for n in range(61)]
     content = changed("round opened", items=items[:60])
     assert len(ev.action_from_dict("round opened", content).items) == 60
-    message = "at most 60 pictures can be given, got 61"
-    assert refusal("round opened", content | {"items": items}) == message
+    assert "at most 60" in refusal("round opened", content | {"items": items})
 
 
 def test_events_made_here_are_checked_as_well():
-    with pytest.raises(ReviewError, match="the author must have 0 to 60 characters, got 61"):
+    with pytest.raises(ReviewError, match="author must have 0 to 60"):
         makers.event(1, "A" * 61, ev.Joined())
-    with pytest.raises(ReviewError, match="at most 50 regions can be given, got 51"):
+    with pytest.raises(ReviewError, match="regions must have at most 50"):
         makers.observed(regions=(BOX,) * 51)
 
 

@@ -21,7 +21,7 @@ from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
 
 if TYPE_CHECKING:  # loaded on demand: the first start is a second faster
-    from protocore.review.results import TestResult
+    from protocore.cohorts.result import TestResult
 
 
 @st.cache_resource(show_spinner=False)
@@ -64,7 +64,7 @@ def demo_sheet() -> Image.Image:
 @st.cache_resource(show_spinner=False, max_entries=200)
 def test_result(review_id: str, test_id: str, digest: str) -> TestResult:
     """The result of a test of a review session, read and analysed once; `digest` is its file's."""
-    from protocore.review.results import RESULT_FILE, TestResult
+    from protocore.cohorts.result import RESULT_FILE, TestResult
 
     name = f"tests/{test_id}/{RESULT_FILE}"
     return TestResult.from_json(library().reviews.read_file(review_id, name, digest))

@@ -15,7 +15,7 @@ from protocore.cohorts.cohort import (
     folder_files,
     upload_files,
 )
-from protocore.cohorts.recipes import claim_recipe
+from protocore.cohorts.recipes import DemoRecipe
 from protocore.demo.biases import claim_by_key
 from protocore.errors import ProtocoreError
 from protocore.jobs.cohort_tests import CohortImages
@@ -65,7 +65,7 @@ def _demo(classifier: Classifier, claim: Claim) -> CohortImages:
         help="Makes the pictures harder: in clear ones the demo model is nearly always right, so "
         "that accuracies cannot differ.",
     )  # fmt: skip
-    recipe = claim_recipe(said.known, count=int(count), seed=int(seed), haze=float(haze))
+    recipe = DemoRecipe(claim=said.known, count=int(count), seed=int(seed), haze=float(haze))
     _examples(classifier, said.known, int(seed), float(haze))
     source = f"demo world, {int(count)} scenes from {int(seed)} on, haze {haze:g}"
     return CohortImages(recipe=recipe, source_a=source, source_b=source)

@@ -8,8 +8,9 @@ from pages.components.common.errors import escaped
 from pages.components.review import state as review_state
 from pages.components.review.drafts import drafted, drafted_text, hand_in
 from protocore.cohorts.outcomes import OUTCOMES
+from protocore.cohorts.result import TestResult
 from protocore.review.events import Decided
-from protocore.review.results import TestResult, adjusted, claim_evidence, claim_outcome
+from protocore.review.results import adjusted, claim_evidence, claim_outcome
 from protocore.review.session import Claim, ReviewSession
 
 COLOURS = {"strong": "green", "moderate": "blue", "weak": "orange", "none": "gray"}

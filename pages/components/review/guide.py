@@ -20,7 +20,7 @@ from pages.components.review.observing import finish
 from pages.components.review.rounds import being_made, start_round
 from pages.components.review.session import go_to
 from pages.components.review.tests import start_test
-from protocore.cohorts.recipes import claim_recipe
+from protocore.cohorts.recipes import DemoRecipe
 from protocore.demo.biases import claim_by_key
 from protocore.jobs.cohort_tests import KIND, CohortImages, end_orphan
 from protocore.models.spec import ModelSpec
@@ -239,6 +239,6 @@ def _test_claims(session: ReviewSession) -> None:
     if any(test.status == "running" for claim in waiting for test in session.tests_of(claim.id)):
         review_state.attempt(end_orphan, engine(), library(), session.id, review_state.me())
     for claim in waiting:
-        recipe = claim_recipe(claim.current.said.known, count=PAIRS, haze=HAZE)
+        recipe = DemoRecipe(claim=claim.current.said.known, count=PAIRS, haze=HAZE)
         images = CohortImages(recipe=recipe, source_a=source, source_b=source)
         start_test(session.id, claim.id, images)

@@ -10,6 +10,7 @@ from pages.components.common.images import data_uri
 from pages.components.common.resources import library
 from protocore.cohorts.analysis import CohortAnalysis, Estimate
 from protocore.cohorts.plan import Prediction
+from protocore.cohorts.result import TestResult
 from protocore.reports.figures.cohorts import Bar, cohorts_figure
 from protocore.reports.tables.cohorts import (
     analysis_csv,
@@ -18,7 +19,6 @@ from protocore.reports.tables.cohorts import (
     predictions_csv,
     score_table,
 )
-from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession, Test
 from protocore.text import plural
 

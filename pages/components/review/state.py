@@ -15,10 +15,11 @@ from pages.components.common.errors import escaped, show_error
 from pages.components.common.links import linked_spec
 from pages.components.common.resources import library, load_model, test_result
 from pages.components.review.text import forget_texts, take_typed
+from protocore.cohorts.result import TestResult
 from protocore.errors import LibraryError, ProtocoreError, ReviewError
 from protocore.models.classifier import Classifier
 from protocore.review.events import Action
-from protocore.review.results import TestResult, check_result
+from protocore.review.results import check_result
 from protocore.review.session import ReviewSession
 
 _OPEN, _NOTICE, _NAME = "review_open", "review_notice", "review_me"

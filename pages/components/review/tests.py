@@ -11,6 +11,7 @@ from pages.components.review.cohorts import pick_cohorts
 from pages.components.review.decision import decision_controls, show_evidence
 from pages.components.review.jobs import find_job, watch_job
 from pages.components.review.results import show_result
+from protocore.cohorts.result import TestResult
 from protocore.jobs.cohort_tests import (
     KIND,
     CohortImages,
@@ -20,7 +21,6 @@ from protocore.jobs.cohort_tests import (
     submit_test,
 )
 from protocore.models.classifier import Classifier
-from protocore.review.results import TestResult
 from protocore.review.session import Claim, ReviewSession, Test
 from protocore.text import plural
 

@@ -106,21 +106,6 @@ def fisher_p(
     return float(stats.fisher_exact(table, alternative=_known(alternative)).pvalue)
 
 
-def barnard_p(
-    successes_a: int, total_a: int, successes_b: int, total_b: int, alternative: str = "two-sided"
-) -> float:
-    """Barnard's unconditional exact test (pooled score statistic): p value.
-
-    More powerful than Fisher's in small cohorts. 1 where both shares are 0 or both are 1.
-    """
-    if successes_a + successes_b in (0, total_a + total_b):
-        _table(successes_a, total_a, successes_b, total_b)
-        return 1.0  # the statistic is 0 / 0: nothing speaks for a difference
-    # SciPy's table has the cohorts in columns; p_1 is the share of the first column.
-    table = np.transpose(_table(successes_a, total_a, successes_b, total_b))
-    return float(stats.barnard_exact(table, alternative=_known(alternative)).pvalue)
-
-
 def mcnemar_p(pairs: PairTable, alternative: str = "two-sided") -> float:
     """McNemar's exact test: the binomial test on the pairs that are right in one cohort alone."""
     discordant = pairs.only_a + pairs.only_b

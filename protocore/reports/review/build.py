@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from protocore.cohorts.result import TestResult
 from protocore.errors import ProtocoreError
 from protocore.files import write_atomic
 from protocore.generation.prototype import slug
@@ -26,7 +27,6 @@ from protocore.library.rows import read_record
 from protocore.reports.review.page import report_html
 from protocore.reports.review.tests import shown_places
 from protocore.review.material import Picture, ReportMaterial, Thumbnails, picture_name
-from protocore.review.results import TestResult
 from protocore.review.session import ReviewSession
 from protocore.similarity.summary import Naturalness
 

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from protocore.cohorts.plan import Prediction
+from protocore.cohorts.recipes import FilesRecipe
+from protocore.cohorts.result import TestResult
 from protocore.reports.charts.cohorts import cohort_charts, difference_chart
 from protocore.reports.html import Markup
 from protocore.reports.review.prototypes import versions_text
 from protocore.reports.tables import Table
 from protocore.reports.tables.cohorts import cohort_table, comparison_table, score_table
 from protocore.review.material import Thumbnails
-from protocore.review.results import TestResult
+from protocore.schema import dump
 from protocore.similarity.reference import SkippedImage
 
 MOST_IMAGES = 24  # of each cohort in the appendix; the rest is counted
@@ -128,9 +130,9 @@ def _image(prediction: Prediction, content: bytes) -> ImageView:
 
 
 def _origin(result: TestResult) -> list[tuple[str, str]]:
-    recipe = json.dumps(dict(result.recipe), ensure_ascii=False, sort_keys=True)
+    recipe = json.dumps(dump(result.recipe), ensure_ascii=False, sort_keys=True)
     made = "files of the reviewers, which are not in the bundle"
-    if result.recipe["kind"] == "demo":
+    if not isinstance(result.recipe, FilesRecipe):
         made = f"rendered by the demo world, which can render them again: {recipe}"
     return [
         ("cohort A", f"{result.labels[0]} — {result.sources[0]}"),

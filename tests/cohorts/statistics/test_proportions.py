@@ -1,14 +1,12 @@
 """Intervals against Newcombe's published tables, tests against counting by hand and SciPy."""
 
-from math import comb, pi
+from math import pi
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from protocore.cohorts.statistics.proportions import (
     PairTable,
-    barnard_p,
     cohens_h,
     fisher_p,
     mcnemar_p,
@@ -84,36 +82,6 @@ def test_fisher_counts_the_tables_with_the_same_margins():
     assert fisher_p(3, 4, 1, 4, "greater") == pytest.approx(17 / 70)
     assert fisher_p(1, 4, 3, 4, "less") == pytest.approx(17 / 70)
     assert fisher_p(3, 4, 1, 4) == pytest.approx(34 / 70)
-
-
-def test_barnard_is_about_the_shares_of_the_cohorts():
-    """Which dimension is fixed matters: the p value is a maximum over the common share."""
-    table = [[7, 1], [5, 11]]  # cohorts in columns: 7 of 12 and 1 of 12
-    assert barnard_p(7, 12, 1, 12) == pytest.approx(stats.barnard_exact(table).pvalue)
-    assert barnard_p(7, 12, 1, 12, "greater") == pytest.approx(
-        _barnard_by_hand(7, 12, 1, 12), abs=1e-4
-    )
-    assert barnard_p(1, 12, 7, 12, "less") == pytest.approx(barnard_p(7, 12, 1, 12, "greater"))
-    assert barnard_p(1, 12, 7, 12, "greater") > 0.99
-    assert barnard_p(7, 12, 1, 12) < fisher_p(7, 12, 1, 12)
-    assert barnard_p(12, 12, 9, 9) == barnard_p(0, 5, 0, 9) == 1.0
-
-
-def _barnard_by_hand(a: int, n_a: int, b: int, n_b: int) -> float:
-    def score(x: int, y: int) -> float:
-        pooled = (x + y) / (n_a + n_b)
-        spread = pooled * (1 - pooled) * (1 / n_a + 1 / n_b)
-        return (x / n_a - y / n_b) / spread**0.5 if spread else 0.0
-
-    extreme = [
-        (x, y) for x in range(n_a + 1) for y in range(n_b + 1) if score(x, y) >= score(a, b) - 1e-12
-    ]
-    shares = np.linspace(0.001, 0.999, 999)
-    terms = (
-        comb(n_a, x) * comb(n_b, y) * shares ** (x + y) * (1 - shares) ** (n_a + n_b - x - y)
-        for x, y in extreme
-    )
-    return float(sum(terms).max())
 
 
 def test_mcnemar_is_a_coin_thrown_for_every_discordant_pair():
