@@ -6,7 +6,7 @@ Pure: storage is `protocore.library.reviews`, what may follow what `protocore.re
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from protocore.errors import ReviewError
@@ -183,31 +183,32 @@ def _find(values: Sequence, identifier: str, what: str):
 def advance(identifier: str, session: ReviewSession | None, event: Event) -> ReviewSession:
     """The session after one more event, which `check` has allowed."""
     if session is None:
+        if not isinstance(started := event.action, ev.Started):
+            raise ReviewError(f"a session begins with Started, got {type(started).__name__}")
         return ReviewSession(
             id=identifier,
-            started=event.action,
-            title=event.action.title,
+            started=started,
+            title=started.title,
             created=event.time,
             reviewers=(event.author,) if event.author else (),
             log=(event,),
         )
-    changed = _APPLY[type(event.action)](session, event)
+    changed = _APPLY[type(event.action)](session, event, event.action)
     reviewers = changed.reviewers
     if event.author and event.author not in reviewers:
         reviewers = (*reviewers, event.author)
     return replace(changed, reviewers=reviewers, log=(*session.log, event))
 
 
-def _renamed(session: ReviewSession, event: Event) -> ReviewSession:
-    return replace(session, title=event.action.title)
+def _renamed(session: ReviewSession, event: Event, action: ev.Renamed) -> ReviewSession:
+    return replace(session, title=action.title)
 
 
-def _same(session: ReviewSession, event: Event) -> ReviewSession:
+def _same(session: ReviewSession, event: Event, action: ev.Joined | ev.Noted) -> ReviewSession:
     return session
 
 
-def _round_opened(session: ReviewSession, event: Event) -> ReviewSession:
-    action = event.action
+def _round_opened(session: ReviewSession, event: Event, action: ev.RoundOpened) -> ReviewSession:
     opened = Round(
         id=action.round,
         class_index=action.class_index,
@@ -220,38 +221,36 @@ def _round_opened(session: ReviewSession, event: Event) -> ReviewSession:
     return replace(session, rounds=(*session.rounds, opened))
 
 
-def _observed(session: ReviewSession, event: Event) -> ReviewSession:
-    said = event.action
-    of = session.round(said.round)
+def _observed(session: ReviewSession, event: Event, action: ev.Observed) -> ReviewSession:
+    of = session.round(action.round)
     blind = event.author not in of.revealed
-    made = Observation(author=event.author, time=event.time, said=said, blind=blind)
-    name = "blind" if blind else "later"
-    held = {**getattr(of, name), (said.item, event.author): made}
-    return _with_round(session, replace(of, **{name: held}))
+    made = Observation(author=event.author, time=event.time, said=action, blind=blind)
+    made_by = {(action.item, event.author): made}
+    if blind:
+        return _with_round(session, replace(of, blind={**of.blind, **made_by}))
+    return _with_round(session, replace(of, later={**of.later, **made_by}))
 
 
-def _revealed(session: ReviewSession, event: Event) -> ReviewSession:
-    of = session.round(event.action.round)
+def _revealed(session: ReviewSession, event: Event, action: ev.Revealed) -> ReviewSession:
+    of = session.round(action.round)
     return _with_round(session, replace(of, revealed={event.author: event.time, **of.revealed}))
 
 
-def _occluded(session: ReviewSession, event: Event) -> ReviewSession:
-    of = session.round(event.action.round)
-    return _with_round(session, replace(of, occlusions=(*of.occlusions, event.action)))
+def _occluded(session: ReviewSession, event: Event, action: ev.Occluded) -> ReviewSession:
+    of = session.round(action.round)
+    return _with_round(session, replace(of, occlusions=(*of.occlusions, action)))
 
 
-def _claimed(session: ReviewSession, event: Event) -> ReviewSession:
-    said = event.action
-    version = ClaimVersion(seq=event.seq, time=event.time, author=event.author, said=said)
-    if not said.base:
-        made = Claim(id=said.claim, versions=(version,))
+def _claimed(session: ReviewSession, event: Event, action: ev.Claimed) -> ReviewSession:
+    version = ClaimVersion(seq=event.seq, time=event.time, author=event.author, said=action)
+    if not action.base:
+        made = Claim(id=action.claim, versions=(version,))
         return replace(session, claims=(*session.claims, made))
-    claim = session.claim(said.claim)
+    claim = session.claim(action.claim)
     return _with_claim(session, replace(claim, versions=(*claim.versions, version)))
 
 
-def _test_started(session: ReviewSession, event: Event) -> ReviewSession:
-    action = event.action
+def _test_started(session: ReviewSession, event: Event, action: ev.TestStarted) -> ReviewSession:
     claim = session.claim(action.claim)
     test = Test(
         id=action.test,
@@ -265,18 +264,17 @@ def _test_started(session: ReviewSession, event: Event) -> ReviewSession:
     return replace(_with_claim(session, locked), tests=(*session.tests, test))
 
 
-def _test_finished(session: ReviewSession, event: Event) -> ReviewSession:
-    test = session.test(event.action.test)
-    return _with_test(session, replace(test, status="finished", digest=event.action.digest))
+def _test_finished(session: ReviewSession, event: Event, action: ev.TestFinished) -> ReviewSession:
+    test = session.test(action.test)
+    return _with_test(session, replace(test, status="finished", digest=action.digest))
 
 
-def _test_failed(session: ReviewSession, event: Event) -> ReviewSession:
-    test = session.test(event.action.test)
-    return _with_test(session, replace(test, status="failed", error=event.action.error))
+def _test_failed(session: ReviewSession, event: Event, action: ev.TestFailed) -> ReviewSession:
+    test = session.test(action.test)
+    return _with_test(session, replace(test, status="failed", error=action.error))
 
 
-def _decided(session: ReviewSession, event: Event) -> ReviewSession:
-    action = event.action
+def _decided(session: ReviewSession, event: Event, action: ev.Decided) -> ReviewSession:
     claim = session.claim(action.claim)
     decision = Decision(
         author=event.author,
@@ -289,7 +287,7 @@ def _decided(session: ReviewSession, event: Event) -> ReviewSession:
     return _with_claim(session, replace(claim, decisions=decisions))
 
 
-_APPLY = {
+_APPLY: dict[type, Callable[..., ReviewSession]] = {
     ev.Renamed: _renamed,
     ev.Joined: _same,
     ev.Noted: _same,
