@@ -44,6 +44,7 @@ def show(library) -> None:
             default="Kept",
             format_func=names.get,
             key="library_view",
+            **parts.IN_LINK,
             label_visibility="collapsed",
             required=True,
         )

@@ -27,6 +27,7 @@ export default function (component) {
     document.addEventListener("keydown", (event) => window.protocoreKey(event))
   }
   window.protocoreLook = look_at_page
+  name_home()
 }
 
 // --- keys ---
@@ -93,8 +94,7 @@ function look() {
 }
 
 function look_at_page() {
-  const home = document.querySelector("[data-testid=stSidebarNav] li:first-child a")
-  if (home && !home.hasAttribute("aria-label")) home.setAttribute("aria-label", "Home")
+  name_home()
   const connected = app()?.dataset.testConnectionState === "CONNECTED"
   const now = Date.now()
   const banner = kit.root.querySelector(".offline")
@@ -114,6 +114,14 @@ function look_at_page() {
     ask()
   }
   if (back_at && now - back_at > RELOAD_AFTER) location.reload()
+}
+
+// Streamlit names the entry point after its file, "app". The text node stays React's own.
+function name_home() {
+  const label = document.querySelector("[data-testid=stSidebarNav] li:first-child a p")
+  const text = label?.firstChild
+  if (text?.nodeType === Node.TEXT_NODE && text.nodeValue !== "Home") text.nodeValue = "Home"
+  label?.setAttribute("data-named", "")
 }
 
 async function ask() {

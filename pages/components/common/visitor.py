@@ -15,14 +15,16 @@ def visitor() -> str:
     if getattr(st.user, "is_logged_in", False):
         return str(st.user.email)
     cookie = st.context.cookies.get(_COOKIE)
-    if not cookie:
+    if not isinstance(cookie, str) or not cookie:
         cookie = st.session_state.setdefault("visitor", secrets.token_hex(8))
-    secret = cookie.split("|")
-    # The middle parts change with every page load, what is masked by them does not.
-    token = _unmasked(secret) if len(secret) == 4 else cookie
-    return f"visitor {hashlib.sha256(token.encode()).hexdigest()[:4]}"
+    return f"visitor {hashlib.sha256(_token(cookie).encode()).hexdigest()[:4]}"
 
 
-def _unmasked(parts: list[str]) -> str:
-    mask, masked = bytes.fromhex(parts[1]), bytes.fromhex(parts[2])
-    return bytes(m ^ mask[i % 4] for i, m in enumerate(masked)).hex()
+def _token(cookie: str) -> str:
+    """What stays the same in the cookie: its parts are masked anew with every page load."""
+    try:
+        _, mask, masked, _ = cookie.split("|")
+        key = bytes.fromhex(mask)
+        return bytes(m ^ key[i % len(key)] for i, m in enumerate(bytes.fromhex(masked))).hex()
+    except (ValueError, ZeroDivisionError):
+        return cookie

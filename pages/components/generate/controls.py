@@ -24,7 +24,7 @@ from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
 
 if TYPE_CHECKING:  # loaded on demand: the first start is two seconds faster
-    from protocore.jobs.live_similarity import SimilarityRequest
+    from protocore.jobs.live_similarity import LiveSimilarityRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Wish:
     targets: tuple[Target, ...]
     settings: GenerationSettings
     preset: str
-    similarity: SimilarityRequest | None  # measured while it runs
+    similarity: LiveSimilarityRequest | None  # measured while it runs
 
 
 def setup_controls(what: tuple[str, str] | None) -> tuple[Wish | None, bool]:
@@ -95,7 +95,7 @@ def _start_bar(classes: list[int], seeds: str) -> tuple[tuple[Target, ...], bool
     return targets, clicked
 
 
-def _similarity_controls(source: str) -> SimilarityRequest | None:
+def _similarity_controls(source: str) -> LiveSimilarityRequest | None:
     """Whether path similarity is measured while the prototype evolves, and against what."""
     with st.expander("Live path similarity", icon=":material/show_chart:"):
         wanted = st.toggle(
@@ -111,9 +111,9 @@ def _similarity_controls(source: str) -> SimilarityRequest | None:
         folder = "" if source == "demo" else _folder_control()
     if not wanted or (source != "demo" and not folder):
         return None
-    from protocore.jobs.live_similarity import SimilarityRequest
+    from protocore.jobs.live_similarity import LiveSimilarityRequest
 
-    return SimilarityRequest(every=int(every), folder=folder)
+    return LiveSimilarityRequest(every=int(every), folder=folder)
 
 
 def _folder_control() -> str:

@@ -83,7 +83,7 @@ class Curves {
       picture.append(text(name, { x: EDGE.left + 4, y: scale.y(y) - 3 }))
     }
     chart.lines.forEach((line, index) => this.draw_line(picture, line, index, scale))
-    const title = html("h3", "", chart.title)
+    const title = html("h2", "", chart.title)
     const values = html("div", "values")
     values.hidden = true
     place.replaceChildren(title, picture, values)

@@ -41,15 +41,19 @@ def show_curves(
     `changes` are the steps from which changed settings held. `similarity` is shown beside the
     probability, never without it: a blank image wins on similarity alone.
     """
-    thinned = [thin({name: list(values) for name, values in curve.items()}) for curve in curves]
+    thinned = [_thinned(curve) for curve in curves]
+    if not any(curve["step"] for curve in thinned):
+        return  # stopped before its first step, or kept without curves
     charts = [
         {
             "title": title,
             "limits": [0, 1] if name == "probability" else None,
             "lines": [
-                {"x": _whole(curve["step"]), "y": _real(curve[name])}
+                {
+                    "x": _whole(curve["step"] if name in curve else ()),
+                    "y": _real(curve.get(name, ())),
+                }
                 for curve in thinned
-                if name in curve
             ],
             "levels": [],
         }
@@ -70,6 +74,11 @@ def show_curves(
         "changes": _whole(changes),
     }
     _CHARTS(key=key, data=data)
+
+
+def _thinned(curve: Curve) -> Curve:
+    lists = {name: list(values) for name, values in curve.items()}
+    return thin({"step": [], **lists})
 
 
 def _similarity_chart(curves: Sequence[SimilarityCurve]) -> dict:

@@ -69,7 +69,7 @@ class Grid {
       row.append(
         ...this.cells.filter((_, i) => data.items[i].group === number).map((cell) => cell.figure),
       )
-      const heading = element("h3", "", name)
+      const heading = element("h2", "", name)
       heading.title = name
       group.append(heading, row)
       this.groups.append(group)
@@ -233,7 +233,7 @@ class Grid {
     if (this.choice.pixels) size = whole_multiple(size, image.naturalWidth || size)
     const view = this.dialog.querySelector(".view")
     view.style.width = view.style.height = `${Math.floor(size)}px`
-    this.dialog.querySelector("h3").textContent = item.title
+    this.dialog.querySelector("h2").textContent = item.title
     this.dialog.querySelector("p").textContent = [item.badge, item.note].filter(Boolean).join(" · ")
     this.dialog.querySelector(".five").replaceChildren(...likely(item))
     this.dialog.querySelector(".number").textContent = `${this.opened + 1} of ${count}`
@@ -256,7 +256,7 @@ class Grid {
     const close = element("button", "", "Close")
     close.onclick = () => this.dialog.close()
     nav.append(step(-1, "Previous", "←"), element("span", "number"), step(1, "Next", "→"), close)
-    text.append(element("h3"), element("p"), element("div", "five"), nav)
+    text.append(element("h2"), element("p"), element("div", "five"), nav)
     full.append(view, text)
     this.dialog.replaceChildren(full)
   }

@@ -19,6 +19,7 @@ GENERATE = "pages/1_Generate.py"
 PER_PAGE = 24
 CARD_WIDTH = 170  # pixels at least; six cards in a row on a laptop
 MAX_UPLOAD = 1024  # MB
+IN_LINK = {"bind": "query-params", "persist_state": "session"}
 EVERYTHING = ""  # choice of a filter that does not restrict
 LIKELY, DOUBTFUL = 0.5, 0.1  # class probabilities from which a badge is green, orange
 
@@ -102,6 +103,7 @@ def choose_filter(library: Library, *, trash: bool) -> tuple[Filter, str]:
         words = st.text_input(
             "Search",
             key="library_text",
+            **IN_LINK,
             placeholder="golf ball, natural, …",
             on_change=_first_page,
         )
@@ -113,7 +115,12 @@ def choose_filter(library: Library, *, trash: bool) -> tuple[Filter, str]:
         tag_text = _facet("Tag", "library_tag", facets.tags)
     with sort:
         order = st.selectbox(
-            "Sort by", SORTS, key="library_sort", format_func=str.capitalize, on_change=_first_page
+            "Sort by",
+            SORTS,
+            key="library_sort",
+            **IN_LINK,
+            format_func=str.capitalize,
+            on_change=_first_page,
         )
     wanted = Filter(
         model=model_title, class_label=class_label, tag=tag_text, text=words or "", deleted=trash
@@ -129,6 +136,7 @@ def _facet(label: str, key: str, values: dict[str, int]) -> str:
         [EVERYTHING, *values],
         key=key,
         format_func=lambda value: f"{value} ({values[value]})" if value else "All",
+        **IN_LINK,
         on_change=_first_page,
     )
 

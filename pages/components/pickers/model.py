@@ -27,7 +27,7 @@ from protocore.models.spec import DEMO_VARIANT, ModelSpec, join_triple, parse_tr
 SOURCES = {
     "demo": "Demo",
     "torchvision": "torchvision",
-    "checkpoint": "Custom weights",
+    "checkpoint": "Custom",
 }
 DETECT = "detect"
 NAME_SUFFIXES = (".txt", ".json")
