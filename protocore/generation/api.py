@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from torch import nn
 
@@ -15,6 +16,11 @@ from protocore.generation.prototype import Prototype
 from protocore.generation.recording import Recording
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.models.classifier import Classifier
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+Destination: TypeAlias = "str | Path | SummaryWriter | Callable[[Prototype, int], object]"
 
 
 def generate_prototypes(
@@ -65,15 +71,17 @@ class TrainingPrototypes:
         train_one_epoch(model)
         snapshots(model, epoch)
 
-    Every `every`-th epoch it writes the prototypes of `classes` to `folder/epoch_<n>` and returns
-    them; otherwise it returns an empty tuple. The same seed is used every time, so that
-    differences come from the weights. `about` is passed to Classifier.from_module. The model is
+    Every `every`-th epoch it makes the prototypes of `classes` and returns them; otherwise it
+    returns an empty tuple. `to` is where they go: a folder, written as `<folder>/epoch_<n>`; a
+    TensorBoard SummaryWriter; or any callable, called as `to(prototype, epoch)` for each; or
+    several of these in a list. The same seed is used every time, so that differences come from
+    the weights. `about` is passed to Classifier.from_module. The model is
     left as it was: mode, gradients, hooks and weights.
     """
 
     def __init__(
         self,
-        folder: str | Path,
+        to: Destination | Sequence[Destination],
         *,
         classes: Sequence[int | str],
         every: int = 1,
@@ -85,7 +93,8 @@ class TrainingPrototypes:
             raise SettingsError(f"every (epochs) must be >= 1, got {every}")
         if not classes:
             raise SettingsError("choose at least one class: there is nothing to generate")
-        self._folder = Path(folder)
+        several = to if isinstance(to, list | tuple) else (to,)
+        self._receivers = [_receiver(destination) for destination in several]
         self._classes = tuple(classes)
         self._every = every
         self._settings = settings
@@ -100,5 +109,28 @@ class TrainingPrototypes:
         targets = [Target.of(classifier.find_class(c), self._seed) for c in self._classes]
         prototypes = generate_prototypes(classifier, targets, self._settings)
         for prototype in prototypes:
-            prototype.save(self._folder / f"epoch_{epoch:04d}")
+            for receive in self._receivers:
+                receive(prototype, epoch)
         return prototypes
+
+
+def _receiver(to: Destination) -> Callable[[Prototype, int], object]:
+    """What takes a prototype and its epoch on its way to `to`; raises SettingsError."""
+    if isinstance(to, str | Path):
+        folder = Path(to)
+        return lambda prototype, epoch: prototype.save(folder / f"epoch_{epoch:04d}")
+    if hasattr(to, "add_image") and hasattr(to, "add_scalar"):
+        return lambda prototype, epoch: _log_to(to, prototype, epoch)
+    if callable(to):
+        return to
+    raise SettingsError(
+        "prototypes of a training go to a folder, a SummaryWriter or a callable, got "
+        f"{type(to).__name__}"
+    )
+
+
+def _log_to(writer: SummaryWriter, prototype: Prototype, epoch: int) -> None:
+    """Image and class probability, under the prototype's title."""
+    title = prototype.record.title
+    writer.add_image(f"prototype/{title}", prototype.image, epoch, dataformats="HWC")
+    writer.add_scalar(f"prototype probability/{title}", prototype.record.probability, epoch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import html
 import importlib.metadata
 import io
 import json
@@ -181,6 +183,24 @@ class Prototype:
         buffer = io.BytesIO()
         Image.fromarray(self.image).save(buffer, "PNG")
         return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        """The picture with what a reader must know beside it, for notebooks."""
+        picture = base64.b64encode(self._repr_png_()).decode()
+        record = self.record
+        facts = (
+            f"{record.model} · {record.weights}",
+            f"class probability {record.probability:.2f}",
+            f"{record.steps} steps",
+            record.finding,
+        )
+        text = "<br>".join(html.escape(fact) for fact in facts if fact)
+        title = html.escape(record.title)
+        return (
+            f'<figure style="margin:0;display:flex;gap:1em"><img alt="Prototype of {title}" '
+            f'width="224" src="data:image/png;base64,{picture}"><figcaption><b>{title}</b><br>'
+            f"{text}</figcaption></figure>"
+        )
 
     def save(self, folder: str | Path, stem: str | None = None) -> Path:
         """Write `<stem>.png` and then `<stem>.json` into `folder`; returns the path of the PNG.

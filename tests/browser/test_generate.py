@@ -11,7 +11,7 @@ from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser
 
-LIVE_IMAGE = "[data-testid=stMain] [data-testid=stImage] img"
+LIVE_IMAGE = "figure img"  # in the shadow of the grid, which Playwright looks into
 
 
 def choose_class(page, name: str) -> None:
@@ -28,7 +28,8 @@ def distinct_images(page, count: int) -> set[str]:
     """Collect sources of the first live image until `count` different ones were seen."""
     seen: set[str] = set()
     for _ in range(600):
-        source = page.evaluate(f"document.querySelector('{LIVE_IMAGE}')?.src || ''")
+        images = page.locator(LIVE_IMAGE)
+        source = images.first.get_attribute("src") if images.count() else ""
         if source:
             seen.add(source)
         if len(seen) >= count:
@@ -48,7 +49,7 @@ def test_a_prototype_evolves_is_tuned_stopped_and_found_again(server, page):
     page.keyboard.press("Enter")
     settle(page)
     page.get_by_role("button", name="Generate", exact=False).first.click()
-    page.get_by_role("button", name="Stop and keep").wait_for()
+    page.get_by_role("button", name="Stop and save").wait_for()
 
     frames = distinct_images(page, 4)
     assert len(frames) >= 4, "the live image changed fewer than three times"
@@ -56,13 +57,15 @@ def test_a_prototype_evolves_is_tuned_stopped_and_found_again(server, page):
 
     page.get_by_role("slider", name=re.compile("Rotation")).focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_text("Changed from the next step on").first.wait_for()
+    settle_on = page.get_by_text(f"±{default_preset('demo').settings.rotation + 1:g}°")
+    settle_on.first.wait_for()
+    distinct_images(page, 3)  # the change holds from the next step on
 
     page.reload()  # the run goes on and is found again by its link
-    page.get_by_role("button", name="Stop and keep").wait_for()
+    page.get_by_role("button", name="Stop and save").wait_for()
     distinct_images(page, 2)
-    page.get_by_role("button", name="Stop and keep").click()
-    page.get_by_text("Kept in the library").wait_for()
+    page.get_by_role("button", name="Stop and save").click()
+    page.get_by_text("Saved to library").wait_for()
     settle(page)
 
     (info,) = Library(server.home).prototypes()
@@ -78,7 +81,7 @@ def test_a_prototype_evolves_is_tuned_stopped_and_found_again(server, page):
     page.reload()
     settle(page)
     page.locator(f".st-key-open_{info.id} button").click()
-    page.get_by_text("Kept in the library").wait_for()
+    page.get_by_text("Saved to library").wait_for()
     settle(page)
     shown = page.locator(LIVE_IMAGE).first
     box = shown.bounding_box()
@@ -91,4 +94,4 @@ def test_two_clicks_lead_from_the_home_page_to_a_moving_prototype(server, page):
     page.get_by_role("link", name="Generate").first.click()
     page.locator(".st-key-generate button:enabled").click()
     assert len(distinct_images(page, 3)) >= 3
-    page.get_by_text("Kept in the library").wait_for()
+    page.get_by_text("Saved to library").wait_for()

@@ -129,3 +129,43 @@ def test_a_wrong_callback_is_refused_before_the_training(tmp_path, values, text)
     with pytest.raises(SettingsError) as caught:
         TrainingPrototypes(tmp_path, **values)
     assert str(caught.value) == text
+
+
+class Writer:
+    """What TensorBoard's SummaryWriter is asked to do."""
+
+    def __init__(self):
+        self.images, self.scalars = {}, {}
+
+    def add_image(self, tag, image, step, *, dataformats):
+        assert dataformats == "HWC" and image.shape == (16, 16, 3) and image.dtype == np.uint8
+        self.images[tag, step] = image
+
+    def add_scalar(self, tag, value, step):
+        self.scalars[tag, step] = value
+
+
+def test_prototypes_of_a_training_go_to_a_writer_and_to_a_callable(tmp_path):
+    writer, called = Writer(), []
+    to = [writer, tmp_path, lambda prototype, epoch: called.append((prototype, epoch))]
+    callback = TrainingPrototypes(
+        to, classes=["tench"], settings=SETTINGS, class_names=NAMES, input_size=16
+    )
+    (prototype,) = callback(tiny_network(), 3)
+    assert np.array_equal(writer.images["prototype/tench · seed 0", 3], prototype.image)
+    logged = writer.scalars["prototype probability/tench · seed 0", 3]
+    assert logged == prototype.record.probability
+    assert called == [(prototype, 3)] and len(list(tmp_path.rglob("*.png"))) == 1
+    with pytest.raises(SettingsError, match="int"):
+        TrainingPrototypes(3, classes=["tench"])
+
+
+def test_a_prototype_shows_itself_in_a_notebook():
+    classifier = Classifier.from_module(
+        tiny_network(), input_size=16, class_names=["<b>x</b>", *NAMES[1:]]
+    )
+    prototype = generate_prototype(classifier, 0, SETTINGS)
+    assert prototype._repr_png_().startswith(b"\x89PNG")
+    shown = prototype._repr_html_()
+    assert "&lt;b&gt;x&lt;/b&gt;" in shown and "<b>x</b>" not in shown
+    assert f"{prototype.record.probability:.2f}" in shown and "data:image/png;base64," in shown

@@ -112,7 +112,7 @@ def viewer(app):
 
 def quick_settings(app):
     app.number_input(key="steps").set_value(3)
-    app.slider(key="transforms").set_value(1)
+    app.slider(key="transforms_per_step").set_value(1)
     return checked(app.run())
 
 
