@@ -178,3 +178,26 @@ def test_the_search_of_the_library_is_in_its_link(site, opened):
     page = opened(f"{site['library']}?library_text=golf")
     assert page.get_by_label("Search").first.input_value() == "golf"
     assert page.get_by_text("tench", exact=False).count() == page.get_by_role("option").count()
+
+
+@pytest.mark.parametrize(
+    ("status", "text"), [(413, "larger than"), (403, "reload"), (0, "cut off")]
+)
+def test_a_refused_upload_says_what_to_do(site, opened, status, text, tmp_path):
+    page = opened(site["generate"])
+    page.get_by_text("Custom", exact=True).click()
+    settle(page)
+
+    def refuse(route):
+        if route.request.method == "PUT":
+            route.fulfill(status=status) if status else route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/_stcore/upload_file/**", refuse)
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"x" * 100)
+    page.locator("input[type=file]").first.set_input_files(weights)
+    alert = page.get_by_role("alert").filter(has_text="path on the server")
+    alert.wait_for()
+    assert text in alert.inner_text()

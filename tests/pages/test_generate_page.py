@@ -232,3 +232,82 @@ def test_path_similarity_is_measured_while_it_runs():
     assert curve.steps == (2, 4, 5)
     assert all(-1 <= value <= 1 for value in curve.values)
     assert curve.different < curve.same <= 1
+
+
+def await_settings(job, **expected):
+    """Wait until the running job's settings are as expected."""
+    engine = resources.engine()
+    view = engine.view(job)
+    while not all(
+        getattr(getattr(view.snapshot, "settings", None), name, None) == value
+        for name, value in expected.items()
+    ):
+        assert view.active, view.error
+        view = engine.wait_for_change(job, view.version, timeout=PATIENCE)
+
+
+def test_two_tabs_change_their_own_sliders_and_follow_each_other(open_page):
+    first = start_short_run(open_page(classes="1", preset="mild"), steps=100_000)
+    job = param(first, "job")
+    await_settings(job, rotation=30)
+    second = open_link(job=job)
+    checked(first.slider(key="rotation").set_value(60.0).run())
+    await_settings(job, rotation=60)
+    checked(second.slider(key="translation").set_value(0.4).run())
+    await_settings(job, rotation=60, translation=(0.4, 0.4))
+    checked(second.run())
+    assert second.slider(key="rotation").value == 60
+    press(first, "stop")
+    finish(first)
+    (info,) = resources.library().prototypes()
+    history = resources.library().load_prototype(info.id).record.history
+    assert [(c.settings.rotation, c.settings.translation[0]) for c in history] == [
+        (30, 0.1),
+        (60, 0.1),
+        (60, 0.4),
+    ]
+    assert history[0].by == "" and all(change.by for change in history[1:])
+
+
+def test_a_continued_run_keeps_its_total_when_a_slider_is_moved(open_page):
+    app = finish(start_short_run(open_page(classes="1", preset="mild"), steps=6))
+    checked(app.number_input(key="more_steps").set_value(90_000).run())
+    press(app, "continue")
+    job = param(app, "job")
+    await_settings(job, steps=90_006)
+    checked(app.run())
+    assert app.number_input(key="steps").value == 90_006
+    checked(app.slider(key="rotation").set_value(45.0).run())
+    await_settings(job, rotation=45, steps=90_006)
+    press(app, "stop")
+    finish(app)
+
+
+def test_another_model_takes_over_classes_by_name_alone(small_checkpoint):
+    app = open_link(classes="0")  # academic gown of the demo model
+    app.session_state["model_link"] = ""
+    app.query_params["model"] = small_checkpoint.to_link()
+    checked(app.run())
+    assert app.multiselect(key="classes").value == []
+    assert any("academic gown" in caption.value for caption in app.caption)
+
+
+def test_the_link_carries_changed_settings_exactly(open_page):
+    app = open_page(classes="1", base="mild", rotation="12.5", scale="0.85,1.2", steps="77")
+    assert app.slider(key="rotation").value == 12.5
+    checked(app.slider(key="transforms_per_step").set_value(3).run())
+    assert {
+        name: param(app, name) for name in ("base", "preset", "rotation", "scale", "steps")
+    } == {
+        "base": "mild",
+        "preset": None,
+        "rotation": "12.5",
+        "scale": "0.85,1.2",
+        "steps": "77",
+    }
+    assert param(app, "transforms_per_step") == "3"
+
+
+def test_a_link_with_a_wrong_setting_says_so(open_page):
+    app = open_page(classes="1", rotation="500")
+    assert "180" in app.error[0].value and "500" in app.error[0].value

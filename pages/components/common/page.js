@@ -95,6 +95,7 @@ function look() {
 
 function look_at_page() {
   name_home()
+  explain_uploads()
   const connected = app()?.dataset.testConnectionState === "CONNECTED"
   const now = Date.now()
   const banner = kit.root.querySelector(".offline")
@@ -131,6 +132,27 @@ async function ask() {
   } catch {
     back_at = 0
   }
+}
+
+// --- uploads ---
+
+// What to do when the file did not arrive, by the answer of the server or of a proxy before it.
+const REFUSED = {
+  401: "The upload was refused (401): log in again and reload the page.",
+  403: "The upload was refused (403) by a proxy or the app's own protection: reload the page and try again, or give a path on the server.",
+  413: "The file is larger than the server or a proxy before it accepts (413): raise that limit, or give a path on the server.",
+}
+const CUT_OFF = "The upload was cut off before it was complete: try again, or give a path on the server."
+
+function explain_uploads() {
+  const failed = [...document.querySelectorAll("[data-testid=stFileChipIconError]")]
+  const notice = kit.root.querySelector(".upload")
+  notice.hidden = !failed.length
+  if (!failed.length) return
+  const chip = failed[0].closest("[data-testid=stFileChip]") || failed[0].parentElement
+  const code = chip.parentElement.outerHTML.match(/status code (\d+)/)?.[1]
+  const text = REFUSED[code] || CUT_OFF
+  if (notice.textContent !== text) notice.textContent = text
 }
 
 // --- the sidebar on a phone ---
