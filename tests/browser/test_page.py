@@ -124,7 +124,7 @@ def test_a_stretched_picture_is_marked_and_the_choice_stays_in_this_browser(site
 
 def test_keys_never_act_inside_a_field_and_are_listed(site, opened):
     page = opened(site["generate"])
-    seeds = page.get_by_label("Seeds").first
+    seeds = page.get_by_role("textbox", name="Seeds")
     seeds.click()
     page.keyboard.press("g")
     page.keyboard.press("Control+Backspace")
