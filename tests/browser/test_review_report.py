@@ -7,6 +7,8 @@ from tests.reports.review.samples import (
     EVIL,
     hostile_material,
     hostile_session,
+    large_material,
+    large_session,
     usual_material,
     usual_session,
 )
@@ -94,3 +96,18 @@ def test_it_prints_within_the_paper(shown):
     assert page.locator(".scroll").evaluate_all(wide) == 0
     assert page.locator("body").evaluate("one => getComputedStyle(one).color") == "rgb(0, 0, 0)"
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+
+
+PAPER = 269 / 25.4 * 96  # A4 within the margins of the report, in CSS pixels
+
+
+def test_the_front_takes_one_page_and_a_claim_at_most_two(shown):
+    page = shown(large_session(), large_material())
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 688, "height": 1000})
+    height = "all => all.reduce((sum, one) => sum + one.getBoundingClientRect().height, 0)"
+    assert page.locator(".front").evaluate_all(height) < PAPER
+    claims = page.locator("section.claim")
+    assert claims.count() == 4
+    for place in range(4):
+        assert claims.nth(place).bounding_box()["height"] < 2 * PAPER

@@ -99,9 +99,11 @@ def _ray_pass(
 def _result(ray: Any, reference: Any, number: int) -> list[Made]:
     try:
         made = ray.get(reference)
+    except ray.exceptions.RayTaskError:
+        raise  # a bug: it surfaces with the worker's traceback
     except ray.exceptions.RayError as error:
         raise JobError(
-            f"pass {number} failed on the cluster, tried {RETRIES + 1} times: "
+            f"workers died over pass {number}, tried {RETRIES + 1} times: "
             f"{str(error).splitlines()[0]}; what is made stays, run the same command again"
         ) from error
     if isinstance(made, str):

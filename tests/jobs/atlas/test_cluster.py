@@ -21,7 +21,7 @@ def classifier():
     return load_classifier(SPEC)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster():
     """A head without work and two nodes with one processor each."""
     found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
@@ -29,23 +29,6 @@ def cluster():
     yield found, nodes
     ray.shutdown()
     found.shutdown()
-
-
-def test_two_nodes_and_one_that_dies_give_the_same_files_as_none(tmp_path, classifier, cluster):
-    found, nodes = cluster
-    alone = started(tmp_path / "alone", classifier)
-    make_atlas(alone, SPEC, classifier=classifier)
-    atlas = started(tmp_path / "ray", classifier)
-    killed = []
-
-    def progress(made, _total, _text):
-        if made and not killed:
-            killed.append(made)
-            found.remove_node(nodes[0], allow_graceful=False)
-
-    assert make_on_ray(atlas, SPEC, found.address, progress=progress) == 0
-    assert killed and killed[0] < 6, "the node died in the middle"
-    assert contents(atlas) == contents(alone)
 
 
 def test_a_model_that_workers_do_not_have_is_told(tmp_path, classifier, cluster):
@@ -70,3 +53,20 @@ def test_an_address_without_a_cluster(tmp_path, classifier, address):
         free = probe.getsockname()[1]
     with pytest.raises(JobError, match="--ray"):
         make_on_ray(started(tmp_path, classifier), SPEC, address.format(free=free))
+
+
+def test_two_nodes_and_one_that_dies_give_the_same_files_as_none(tmp_path, classifier, cluster):
+    found, nodes = cluster
+    alone = started(tmp_path / "alone", classifier)
+    make_atlas(alone, SPEC, classifier=classifier)
+    atlas = started(tmp_path / "ray", classifier)
+    killed = []
+
+    def progress(made, _total, _text):
+        if made and not killed:
+            killed.append(made)
+            found.remove_node(nodes[0], allow_graceful=False)
+
+    assert make_on_ray(atlas, SPEC, found.address, progress=progress) == 0
+    assert killed and killed[0] < 6, "the node died in the middle"
+    assert contents(atlas) == contents(alone)

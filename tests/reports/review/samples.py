@@ -20,6 +20,7 @@ from tests.review.results_samples import (
     result,
     round_opened,
     session_of,
+    side,
     started,
 )
 
@@ -80,6 +81,42 @@ def usual_material(**changes):
     thumbnails = {(side, place): encoded("JPEG") for side in "ab" for place in range(len(found.a))}
     values = {"pictures": pictures, "results": {TEST: found}, "thumbnails": {TEST: thumbnails}}
     return ReportMaterial(**(values | changes))
+
+
+def large_session():
+    """Two reviewers, nine pictures, four tested claims with long reasons."""
+    items = [item(place, seed=place) for place in range(1, 7)]
+    items += [item(place, role="distractor", class_index=2) for place in (7, 8)]
+    happened = [started(), ("Bob", ev.Joined()), round_opened(*items)]
+    for place in range(1, 9):
+        happened.append(observed(place, "grass", "sky", text="Green blades. " * 8, regions=(BOX,)))
+        happened.append(("Bob", observed(place, "grass", regions=(STROKE,))))
+    happened += [ev.Revealed(round=ROUND), ("Bob", ev.Revealed(round=ROUND))]
+    for number in range(4):
+        claim = f"c{number}" * 4
+        text = f"Claim about the logit of class {number} in one group of images. " * 3
+        happened.append(claimed(claim, statement=text, why=text * 3, links=(LINK,)))
+        happened += a_test(claim, f"7e577e5{number}")
+        happened.append(ev.Decided(claim=claim, decision="supported", note=text))
+        happened.append(("Bob", ev.Decided(claim=claim, decision="undecided")))
+    return session_of(*happened)
+
+
+def large_material():
+    """Pictures of `large_session`, and two cohorts of forty images for every claim."""
+    session = large_session()
+    pictures = {
+        one.prototype_id: Picture(png=encoded("PNG"), record=tiny_prototype(1).record, badge=BADGE)
+        for one in session.rounds[0].items
+    }
+    results = {
+        f"7e577e5{number}": result(a=side("a", 3.0 - number, 40), b=side("b", 0.5, 40))
+        for number in range(4)
+    }
+    images = {(name, place): encoded("JPEG") for name in "ab" for place in range(40)}
+    return ReportMaterial(
+        pictures=pictures, results=results, thumbnails=dict.fromkeys(results, images)
+    )
 
 
 def hostile_session():
