@@ -81,6 +81,7 @@ class JobEngine:
         self._lines: dict[tuple[str, str], Line] = {}  # by queue and device
         self._turns = Turns()
         self._closed = False
+        self._closers: list[Callable[[], None]] = []
         atexit.register(self.close)
 
     def submit(
@@ -215,6 +216,23 @@ class JobEngine:
         log.warning("job %s (%s) was given up, its thread is left behind", job.id, job.title)
         self._tell_end(job)
 
+    def disown(self, job_id: str) -> None:
+        """End a job that another process has taken over: whatever it does is of no use any more."""
+        with self._changed:
+            job = self._find(job_id)
+            if job.status == "queued":
+                job.on_end = None
+                self.stop(job_id)
+            elif job.status in ACTIVE:
+                job.on_end = None
+                self.give_up(job_id)
+                job.error = "another process has taken this job over and goes on with it"
+
+    def on_close(self, action: Callable[[], None]) -> None:
+        """Call `action` when the engine has closed."""
+        with self._changed:
+            self._closers.append(action)
+
     def save_again(self, job_id: str) -> JobView:
         """Try again to keep the result of an "unsaved" job; its view then.
 
@@ -289,6 +307,8 @@ class JobEngine:
             worker.join(max(deadline - time.monotonic(), 0))
             if worker.is_alive():
                 log.warning("%s did not stop within %.0f seconds", worker.name, timeout)
+        while self._closers:
+            self._closers.pop()()
         atexit.unregister(self.close)
 
     # --- all below is called under the lock, except _work, _perform and _tell_end ---

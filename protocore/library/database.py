@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import (
     JSON,
@@ -19,17 +20,23 @@ from sqlalchemy import (
     String,
     Text,
     create_engine,
+    delete,
     event,
+    func,
     inspect,
     make_url,
+    select,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from protocore.errors import LibraryError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+FILLING = 0  # in place of a version: the tables are there, the folders are not read back yet
 BUSY_SECONDS = 10  # a writer waits so long for another one; ours take milliseconds
+STATEMENT_SECONDS = 60  # after which a server gives a statement up
+_SCHEMA_LOCK = 0x70726F74  # any number that others do not use: PostgreSQL's advisory lock
 
 
 class Base(DeclarativeBase):
@@ -66,7 +73,6 @@ class RunRow(Base):
         back_populates="run",
         cascade="all, delete-orphan",
         order_by="PrototypeRow.position",
-        lazy="selectin",
     )
 
 
@@ -132,14 +138,38 @@ class ReviewEventRow(Base):
     content: Mapped[dict] = mapped_column(JSON)
 
 
-def _add_reviews(connection: Connection) -> None:
-    Base.metadata.create_all(
-        connection, tables=[ReviewRow.__table__, ReviewEventRow.__table__], checkfirst=True
-    )
+class JobRow(Base):
+    """One job that survives its process, see `protocore.library.jobs`."""
+
+    __tablename__ = "jobs"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    title: Mapped[str] = mapped_column(String(300))
+    request: Mapped[dict] = mapped_column(JSON)
+    queue: Mapped[str] = mapped_column(String(40))
+    device: Mapped[str] = mapped_column(String(40))
+    visitor: Mapped[str] = mapped_column(String(100))
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    owner: Mapped[str] = mapped_column(String(200))
+    heartbeat: Mapped[float]  # seconds since the epoch
+    created: Mapped[str] = mapped_column(String(40), index=True)
+    changed: Mapped[str] = mapped_column(String(40))
+    tries: Mapped[int]
+    tried_at: Mapped[int]
+    done: Mapped[int]
+    total: Mapped[int]
+    result: Mapped[str] = mapped_column(Text)
+    error: Mapped[str] = mapped_column(Text)
+
+
+def _add_jobs(connection: Connection) -> None:
+    JobRow.__table__.create(connection, checkfirst=True)
+    for index in (*RunRow.__table__.indexes, *PrototypeRow.__table__.indexes):
+        index.create(connection, checkfirst=True)
 
 
 # How to get from version n to n + 1; a change of the tables comes with its entry here.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_reviews}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _add_jobs}
 
 
 class Database:
@@ -151,6 +181,19 @@ class Database:
         writer = self._engine.execution_options(writing=True)
         with explained(url), writer.begin() as connection:
             _prepare_schema(connection, url)
+        self._file = _file(self._engine)
+        self._inode = _inode(self._file)
+
+    @property
+    def filled(self) -> bool:
+        """False while the tables are new: what folders hold is to be read back into them."""
+        with self.reading() as session:
+            return session.get(SchemaRow, FILLING) is None
+
+    def set_filled(self) -> None:
+        """Note that everything was read back."""
+        with self.writing() as session:
+            session.execute(delete(SchemaRow).where(SchemaRow.version == FILLING))
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -161,6 +204,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session that is committed at the end, or rolled back when anything fails."""
+        self._check_file()
         engine = self._engine.execution_options(writing=True)
         session = Session(engine, expire_on_commit=False)
         with explained(self.url), session, session.begin():
@@ -170,10 +214,36 @@ class Database:
         """Close all connections."""
         self._engine.dispose()
 
+    def _check_file(self) -> None:
+        """SQLite would go on with a file that was deleted under it, into nowhere."""
+        if self._file is not None and _inode(self._file) != self._inode:
+            raise LibraryError(
+                f"the library folder has lost {self._file}: it was deleted or replaced, or its "
+                "disk is no longer connected; bring it back, or start the app again to begin a "
+                "new library"
+            )
+
+
+def _file(engine: Engine) -> Path | None:
+    """The file of an SQLite database."""
+    name = engine.url.database if engine.dialect.name == "sqlite" else None
+    return Path(name) if name and name != ":memory:" else None
+
+
+def _inode(file: Path | None) -> int | None:
+    try:
+        return None if file is None else file.stat().st_ino
+    except OSError:
+        return -1
+
 
 def _connect(url: str | URL) -> Engine:
+    options = {}
+    if _backend(url) == "postgresql":
+        waits = f"-c lock_timeout={BUSY_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
+        options = {"connect_args": {"options": waits, "connect_timeout": BUSY_SECONDS}}
     try:
-        engine = create_engine(url)
+        engine = create_engine(url, **options)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise LibraryError(
             f"PROTOCORE_DATABASE_URL is not a database that can be used here: {error}; give an "
@@ -203,21 +273,31 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _prepare_schema(connection: Connection, url: str | URL) -> None:
     """Create the tables, or bring them to SCHEMA_VERSION step by step."""
+    if connection.dialect.name == "postgresql":  # one process at a time; SQLite has locked all
+        connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+    versions = SchemaRow.__table__
     if not inspect(connection).has_table(SchemaRow.__tablename__):
         Base.metadata.create_all(connection)
-        connection.execute(SchemaRow.__table__.insert().values(version=SCHEMA_VERSION))
+        rows = [{"version": SCHEMA_VERSION}, {"version": FILLING}]
+        connection.execute(versions.insert(), rows)
         return
-    version = connection.execute(SchemaRow.__table__.select()).scalar_one()
+    version = connection.execute(select(func.max(versions.c.version))).scalar() or 0
     if version > SCHEMA_VERSION:
         raise LibraryError(
             f"the library's database {_place(url)} has version {version} and was written by a "
             f"newer Protocore; this one reads up to version {SCHEMA_VERSION}: update Protocore, "
             "or set PROTOCORE_HOME to another folder"
         )
+    if version < min(MIGRATIONS):
+        raise LibraryError(
+            f"the library's database {_place(url)} has version {version}, which was never "
+            "released; rename it and start again: the runs are then read back from their folders"
+        )
     for old in range(version, SCHEMA_VERSION):
         MIGRATIONS[old](connection)
     if version < SCHEMA_VERSION:
-        connection.execute(SchemaRow.__table__.update().values(version=SCHEMA_VERSION))
+        newer = versions.update().where(versions.c.version == version)
+        connection.execute(newer.values(version=SCHEMA_VERSION))
 
 
 @contextmanager
@@ -226,16 +306,21 @@ def explained(url: str | URL) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise LibraryError(_explanation(str(error.orig), _place(url))) from error
+        raise LibraryError(_explanation(str(error.orig).strip(), _place(url))) from error
     except SQLAlchemyError as error:
         raise LibraryError(_explanation(str(error), _place(url))) from error
 
 
 def _explanation(message: str, place: str) -> str:
-    if "locked" in message:
+    if "locked" in message or "lock timeout" in message:
         return (
             f"the library's database {place} has been in use by another program for "
             f"{BUSY_SECONDS} seconds; try again, and close other programs that have it open"
+        )
+    if "statement timeout" in message:
+        return (
+            f"the library's database {place} did not answer within {STATEMENT_SECONDS} seconds; "
+            "try again, and look at the load of its server"
         )
     if "malformed" in message or "not a database" in message:
         return (
@@ -250,6 +335,14 @@ def _explanation(message: str, place: str) -> str:
             "that its folder exists and can be written, or set PROTOCORE_HOME to another folder"
         )
     return f"the library's database {place} reports: {message}"
+
+
+def _backend(url: str | URL) -> str:
+    """The kind of a database, such as "sqlite"; "" for what is no URL."""
+    try:
+        return make_url(url).get_backend_name()
+    except ArgumentError:
+        return ""
 
 
 def _place(url: str | URL) -> str:

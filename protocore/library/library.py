@@ -12,7 +12,6 @@ import hashlib
 import logging
 import os
 import shutil
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,18 @@ from protocore.generation.prototype import Prototype, slug
 from protocore.library import folders, queries
 from protocore.library.database import Database, PrototypeRow, RunRow, TagRow
 from protocore.library.entries import Facets, Filter, Frame, PrototypeInfo, RunInfo, SavedRun
+from protocore.library.jobs import JobStore
+from protocore.library.locks import FileLock
 from protocore.library.manifest import (
     MAX_TITLE,
     RunManifest,
+    check_characters,
     check_naturalness,
     clean_tags,
     new_manifest,
     now,
 )
+from protocore.library.reserve import reserve_room, spending_reserve
 from protocore.library.review_drafts import Drafts
 from protocore.library.reviews import ReviewStore
 from protocore.library.rows import manifest_of, prototype_info, read_rows, run_info
@@ -58,19 +61,20 @@ class Library:
     def __init__(self, folder: str | Path, database_url: str | None = None) -> None:
         self.folder = Path(folder).expanduser().absolute()
         self.runs_folder = self.folder / "runs"
-        self._manifests = threading.Lock()  # one manifest is written at a time
+        self._manifests = FileLock(self.folder / ".manifests.lock")
         with folders.explained_disk(self.folder):
             self.runs_folder.mkdir(parents=True, exist_ok=True)
             folders.sweep_drafts(self.runs_folder)
         url = database_url or URL.create("sqlite", database=str(self.folder / DATABASE_FILE))
-        self._file = None if database_url else self.folder / DATABASE_FILE
-        lost = self._file is not None and not self._file.exists()
         self._database = Database(url)
         self.reviews = ReviewStore(self._database, self.folder / "reviews")
         self.drafts = Drafts(self.reviews)
-        if lost:
+        self.jobs = JobStore(self._database, self.folder / "jobs")
+        if not self._database.filled:
             self.rebuild()
             self.reviews.rebuild()
+            self._database.set_filled()
+        reserve_room(self.folder)
 
     @classmethod
     def open_default(cls) -> Library:
@@ -79,14 +83,20 @@ class Library:
 
     def close(self) -> None:
         """Close the database connections. The library must not be used afterwards."""
+        self.jobs.close()
         self._database.close()
 
     # --- adding ---
 
-    def save_run(self, saved: SavedRun) -> str:
-        """Keep a finished run; returns its identifier. A failure leaves no trace of it."""
+    def save_run(self, saved: SavedRun, *, run_id: str = "") -> str:
+        """Keep a finished run; returns its identifier. A failure leaves no trace of it.
+
+        With `run_id` it is kept once, however often it is saved.
+        """
         self._check_folder()
-        manifest = new_manifest(saved)
+        if run_id and self.has_run(run_id):
+            return run_id
+        manifest = new_manifest(saved, run_id)
         with folders.draft_folder(self.runs_folder) as draft:
             folders.write_run(draft, manifest, saved)
             self.adopt([draft])
@@ -113,7 +123,7 @@ class Library:
     def rebuild(self) -> int:
         """Enter the runs that have a folder but are unknown to the database; returns how many.
 
-        Happens by itself when the database file is new. What cannot be read is left alone.
+        Happens by itself when the database is new. What cannot be read is left alone.
         """
         with self._database.reading() as session:
             known = set(session.scalars(select(RunRow.id)))
@@ -176,16 +186,19 @@ class Library:
         """The runs of these prototypes, each with only these prototypes of it."""
         only = set(prototype_ids)
         with self._database.reading() as session:
-            rows = [_get(session, PrototypeRow, i, "prototype") for i in sorted(only)]
-            runs = {row.run_id: row.run for row in rows}
+            rows = queries.by_ids(session, PrototypeRow, only)
+            if missing := only - rows.keys():
+                raise _unknown("prototype", min(missing))
+            runs = queries.by_ids(session, RunRow, {row.run_id for row in rows.values()})
             return tuple(manifest_of(runs[run_id], only) for run_id in sorted(runs))
 
     def known(self, prototype_ids: Iterable[str]) -> dict[str, bool]:
         """Those of the prototypes that are here, and whether each is in the trash."""
-        query = select(PrototypeRow.id, PrototypeRow.deleted_at.is_not(None))
+        query, ids = select(PrototypeRow.id, PrototypeRow.deleted_at.is_not(None)), [*prototype_ids]
         with self._database.reading() as session:
-            found = [session.execute(query.where(PrototypeRow.id == i)) for i in prototype_ids]
-            return {identifier: deleted for rows in found for identifier, deleted in rows}
+            parts = (query.where(PrototypeRow.id.in_(part)) for part in queries.parts(ids))
+            found = dict(tuple(row) for part in parts for row in session.execute(part))
+        return {i: found[i] for i in ids if i in found}
 
     def load_prototype(self, prototype_id: str) -> Prototype:
         """Image and record of a prototype."""
@@ -263,6 +276,7 @@ class Library:
         text = " ".join(title.split())
         if not 1 <= len(text) <= MAX_TITLE:
             raise LibraryError(f"a title must have 1 to {MAX_TITLE} characters, got {len(text)}")
+        check_characters("title", text)
         with self._database.writing() as session:
             row = _get(session, PrototypeRow, prototype_id, "prototype")
             row.title = text
@@ -295,64 +309,83 @@ class Library:
         self._set_deleted(prototype_ids, None)
 
     def _set_deleted(self, prototype_ids: Iterable[str], moment: str | None) -> None:
-        ids = list(prototype_ids)
-        with self._database.writing() as session:
-            rows = [_get(session, PrototypeRow, i, "prototype") for i in ids]
-            changed = [row for row in rows if (row.deleted_at is None) != (moment is None)]
-            for row in changed:
-                row.deleted_at = moment
-        self._refresh_manifests({row.run_id for row in changed})
+        """In transactions of a bounded size, so that others can write in between."""
+        ids = list(dict.fromkeys(prototype_ids))
+        if missing := set(ids) - self.known(ids).keys():
+            raise _unknown("prototype", min(missing))
+        with spending_reserve(self.folder):
+            for part in queries.parts(ids):
+                with self._database.writing() as session:
+                    rows = queries.by_ids(session, PrototypeRow, part).values()
+                    changed = [row for row in rows if (row.deleted_at is None) != (moment is None)]
+                    for row in changed:
+                        row.deleted_at = moment
+                self._refresh_manifests({row.run_id for row in changed})
 
     def purge(self) -> int:
         """Empty the trash for good: entries and files. Returns how many prototypes that were."""
+        count = 0
+        with spending_reserve(self.folder):
+            while gone := self._purge_part():
+                count += gone
+        return count
+
+    def _purge_part(self) -> int:
         in_trash = select(PrototypeRow).where(PrototypeRow.deleted_at.is_not(None))
         with self._database.writing() as session:
-            rows = session.scalars(in_trash).unique().all()
+            rows = session.scalars(in_trash.limit(queries.KEYS_AT_ONCE)).unique().all()
             gone = [(row.id, row.run_id, row.position, row.stem) for row in rows]
-            touched = {row.run_id: row.run for row in rows}
-            doomed = {i for i, run in touched.items() if all(p.deleted_at for p in run.prototypes)}
-            for run in touched.values():
-                run.prototypes = [p for p in run.prototypes if not p.deleted_at]
-            for run_id in doomed:
-                session.delete(touched[run_id])
+            touched = {run_id for _, run_id, _, _ in gone}
+            for row in rows:
+                session.delete(row)
+            session.flush()
+            alive = select(PrototypeRow.run_id).where(PrototypeRow.run_id.in_(touched)).distinct()
+            doomed = touched - set(session.scalars(alive))
+            for run in queries.by_ids(session, RunRow, doomed).values():
+                session.delete(run)
         # Rows first: files without an entry do no harm, an entry without files does.
         for prototype_id, run_id, position, stem in gone:
             folders.remove_prototype_files(self.runs_folder / run_id, position, stem)
             self.cache_path("thumbnails", prototype_id, ".webp").unlink(missing_ok=True)
         for run_id in doomed:
             shutil.rmtree(self.runs_folder / run_id, ignore_errors=True)
-        self._refresh_manifests(set(touched) - doomed)
+        self._refresh_manifests(touched - doomed)
         return len(gone)
 
     # --- private ---
 
     def _check_folder(self) -> None:
-        """SQLite would go on with a file that was deleted under it, into nowhere."""
-        missing = [p for p in (self.runs_folder, self._file) if p is not None and not p.exists()]
-        if missing:
+        """Say what is wrong before work is written; the database looks after its own file."""
+        if not self.runs_folder.is_dir():
             raise LibraryError(
-                f"the library folder has lost {missing[0]}: it was deleted, or its disk is no "
-                "longer connected; bring it back, or start the app again to begin a new library"
+                f"the library folder has lost {self.runs_folder}: it was deleted, or its disk is "
+                "no longer connected; bring it back, or start the app again to begin a new library"
             )
 
     def _refresh_manifests(self, run_ids: set[str]) -> None:
-        """Bring the copies in the folders up to date; the database is what counts."""
-        with self._manifests, self._database.reading() as session:
-            for run_id in run_ids:
-                row, folder = session.get(RunRow, run_id), self.runs_folder / run_id
-                if row is None or not folder.is_dir():
-                    continue
-                try:
-                    manifest_of(row).write(folder)
-                except OSError as error:
-                    log.warning("the manifest in %s is out of date: %s", folder, error)
+        """Bring the copies in the folders up to date; the database is what counts.
+
+        Read and written under one lock of all processes: the last one to write has read last.
+        """
+        try:
+            for run_id in sorted(run_ids):
+                with self._manifests(), self._database.reading() as session:
+                    row, folder = session.get(RunRow, run_id), self.runs_folder / run_id
+                    if row is not None and folder.is_dir():
+                        manifest_of(row).write(folder)
+        except OSError as error:
+            log.warning("manifests in %s are out of date: %s", self.runs_folder, error)
 
 
 def _get(session: Session, table: type, identifier: str, what: str):
     row = session.get(table, identifier)
     if row is None:
-        raise LibraryError(
-            f"the library has no {what} {identifier!r}; it was deleted for good, or belongs to "
-            "another library folder (PROTOCORE_HOME)"
-        )
+        raise _unknown(what, identifier)
     return row
+
+
+def _unknown(what: str, identifier: str) -> LibraryError:
+    return LibraryError(
+        f"the library has no {what} {identifier!r}; it was deleted for good, or belongs to "
+        "another library folder (PROTOCORE_HOME)"
+    )

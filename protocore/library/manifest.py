@@ -135,8 +135,8 @@ class RunManifest:
             raise LibraryError(f"{MANIFEST_FILE} is not complete: {error}") from error
 
 
-def new_manifest(saved: SavedRun) -> RunManifest:
-    """A run's first manifest, with fresh identifiers."""
+def new_manifest(saved: SavedRun, run_id: str = "") -> RunManifest:
+    """A run's first manifest, with fresh identifiers; `run_id` where it has one already."""
     for name in ("frames", "curves"):
         length = len(getattr(saved, name))
         if length not in (0, len(saved.prototypes)):
@@ -145,7 +145,7 @@ def new_manifest(saved: SavedRun) -> RunManifest:
                 f"not at all, got {length}"
             )
     return RunManifest(
-        id=secrets.token_hex(8),
+        id=run_id or secrets.token_hex(8),
         title=_shortened(saved.title, MAX_TITLE),
         kind=saved.kind,
         created=now(),
@@ -169,7 +169,8 @@ def new_manifest(saved: SavedRun) -> RunManifest:
 
 
 def _shortened(text: str, longest: int) -> str:
-    """A finished run is not lost for a title that is too long."""
+    """A finished run is not lost for a title that is too long, or that no database takes."""
+    text = text.replace("\0", "?").encode(errors="replace").decode()
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -188,6 +189,8 @@ def _unique_stems(prototypes: Sequence[Prototype]) -> list[str]:
 def clean_tags(tags: Iterable[str]) -> list[str]:
     """Tags without surplus spaces and repetitions; raises LibraryError for those too long."""
     cleaned = sorted({" ".join(tag.split()) for tag in tags} - {""})
+    for tag in cleaned:
+        check_characters("tag", tag)
     if long := [tag for tag in cleaned if len(tag) > MAX_TAG]:
         raise LibraryError(f"a tag must have <= {MAX_TAG} characters, got {len(long[0])}")
     return cleaned
@@ -217,6 +220,14 @@ def check_naturalness(values: Any) -> dict[str, Any] | None:
     return content
 
 
+def check_characters(name: str, text: str) -> None:
+    """Raise LibraryError for what not every database and file takes: NUL, lone surrogates."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise LibraryError(
+            f"a {name} must not hold NUL characters or halves of surrogate pairs, got {text!a:.100}"
+        )
+
+
 def _match(name: str, value: Any, pattern: re.Pattern) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise LibraryError(f"{value!r} cannot be a {name}; it must match {pattern.pattern}")
@@ -227,3 +238,4 @@ def _check_text(name: str, value: Any, longest: int) -> None:
         raise LibraryError(f"a {name} must be text, got {value!r}")
     if len(value) > longest:
         raise LibraryError(f"a {name} must have <= {longest} characters, got {len(value)}")
+    check_characters(name, value)

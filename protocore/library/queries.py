@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from protocore.errors import LibraryError
 from protocore.library.database import PrototypeRow, RunRow, TagRow
 from protocore.library.entries import SORTS, Facets, Filter
+
+Row = TypeVar("Row", RunRow, PrototypeRow)
 
 ORDERS: dict[str, tuple[ColumnElement, ...]] = {
     "newest": (PrototypeRow.created.desc(),),
@@ -66,19 +71,32 @@ def _contains(word: str) -> ColumnElement[bool]:
     )
 
 
+def parts(ids: Iterable[str]) -> list[list[str]]:
+    """Identifiers, at most KEYS_AT_ONCE together, each once."""
+    unique = list(dict.fromkeys(ids))
+    return [unique[i : i + KEYS_AT_ONCE] for i in range(0, len(unique), KEYS_AT_ONCE)]
+
+
+def by_ids(session: Session, table: type[Row], ids: Iterable[str]) -> dict[str, Row]:
+    """The rows that are there, by identifier."""
+    queries = (select(table).where(table.id.in_(part)) for part in parts(ids))
+    return {row.id: row for query in queries for row in session.scalars(query).unique()}
+
+
 def runs_query() -> Select:
     """Rows of the runs that are not altogether in the trash, newest first."""
     kept = RunRow.prototypes.any(PrototypeRow.deleted_at.is_(None))
-    return select(RunRow).where(kept).order_by(RunRow.created.desc(), RunRow.id)
+    whole = selectinload(RunRow.prototypes)
+    return select(RunRow).options(whole).where(kept).order_by(RunRow.created.desc(), RunRow.id)
 
 
 def repeatable_rows(session: Session, keys: list[str]) -> list[PrototypeRow]:
     """Prototypes with these keys that the request alone makes again, newest first."""
     rows: list[PrototypeRow] = []
-    for start in range(0, len(keys), KEYS_AT_ONCE):
+    for part in parts(keys):
         query = select(PrototypeRow).where(
             and_(
-                PrototypeRow.key.in_(keys[start : start + KEYS_AT_ONCE]),
+                PrototypeRow.key.in_(part),
                 PrototypeRow.repeatable,
                 PrototypeRow.deleted_at.is_(None),
             )
