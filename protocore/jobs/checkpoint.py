@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a run on disk while it goes on, so that it can go on without its process.
+"""Checkpoints: the state of a run on disk while it goes on, for whoever goes on with it.
 
 <folder>/state-000512.safetensors  pixels, moments, random states
          part-000512.json          frames and curves since the part before
@@ -37,6 +37,17 @@ SHARE_OF_WORK = 0.1  # after which there is one at the latest
 SHARE_OF_TIME = 0.01  # that checkpoints may take
 LONGEST_SECONDS = 300.0  # between two checkpoints, however long each takes
 FIRST_COST = 0.03  # seconds, before the first one is measured
+
+# What a damaged or foreign checkpoint raises.
+UNUSABLE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    ProtocoreError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -124,9 +135,10 @@ class CheckpointFolder:
             "settings": settings.to_dict(),
             "start": recording.settings.to_dict(),
             "history": [
-                {"step": change.step, "settings": change.settings.to_dict()}
+                {"step": change.step, "settings": change.settings.to_dict(), "by": change.by}
                 for change in recording.history
             ],
+            "changed_by": recording.changed_by,
             "tuned": [asdict(change) for change in tuned],
             "seconds": seconds,
         }
@@ -154,7 +166,7 @@ class CheckpointFolder:
                 tuned=tuple(Tuned(**change) for change in content["tuned"]),
                 seconds=float(content["seconds"]),
             )
-        except (OSError, LookupError, ValueError, TypeError, AttributeError, ProtocoreError) as error:
+        except UNUSABLE as error:
             log.warning("the checkpoint %s cannot be used (%s), begun anew", path, error)
             return None
         self._parts = content["parts"]
@@ -198,12 +210,15 @@ class CheckpointFolder:
             settings=GenerationSettings.from_dict(content["start"]),
             history=[
                 SettingsChange(
-                    step=change["step"], settings=GenerationSettings.from_dict(change["settings"])
+                    step=change["step"],
+                    settings=GenerationSettings.from_dict(change["settings"]),
+                    by=change["by"],
                 )
                 for change in content["history"]
             ],
             curves=curves,
             frames=frames,
+            changed_by=content["changed_by"],
         )
 
     def _sweep(self, needed: set[str]) -> None:

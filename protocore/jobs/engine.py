@@ -21,6 +21,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -451,16 +452,19 @@ class JobEngine:
                 return
             if job.stop_requested and status == "done":
                 status = "stopped"
-            job.save = save
-            self._finish(job, status, result=result, error=error)
-        self._tell_end(job)
+            ended = replace(job.view(None), status=status, result=result, error=error)
+        self._tell_end(job, ended)  # first noted, then seen
+        with self._changed:
+            if not job.given_up:
+                job.save = save
+                self._finish(job, status, result=result, error=error)
 
-    def _tell_end(self, job: Job) -> None:
+    def _tell_end(self, job: Job, ended: JobView | None = None) -> None:
         """Outside the lock: it writes to the database."""
         if job.on_end is None:
             return
         try:
-            job.on_end(job.view(None))
+            job.on_end(ended or job.view(None))
         except Exception as error:  # the job itself has ended all the same
             log.warning("the end of job %s (%s) was not noted: %s", job.id, job.title, error)
 

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from protocore.errors import LibraryError, SettingsError
-from protocore.generation.loop import Snapshot, check_change, generate
-from protocore.generation.recording import (
-    Recording,
-    encode_jpeg,
-    image_logits,
-    likeliest,
-    to_uint8,
-)
+from protocore.errors import JobError, LibraryError, SettingsError
+from protocore.generation.loop import Snapshot, check_change
+from protocore.generation.recording import Recording
 from protocore.generation.settings import GenerationSettings, Target, prototype_key
 from protocore.generation.state import GenerationState
+from protocore.jobs.checkpoint import CheckpointFolder, Tuned
 from protocore.jobs.engine import JobControl, JobEngine
+from protocore.jobs.job import InterruptedWork, NotSaved
+from protocore.jobs.kept import Models, Prepared, submit_kept
+from protocore.jobs.live_view import LiveView, Views, target_labels
+from protocore.jobs.run import Beginning, Run, beginning, open_run
 from protocore.library.library import Library, SavedRun
 from protocore.models.classifier import Classifier
-from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
 
 if TYPE_CHECKING:  # loaded when it is asked for: it brings torchvision along, two seconds
-    from protocore.jobs.live_similarity import (
-        LiveSimilarityRequest,
-        SimilarityCurve,
-        SimilarityTracker,
-    )
+    from protocore.jobs.live_similarity import LiveSimilarityRequest, SimilarityTracker
 
-LIVE_INTERVAL = 0.2  # seconds between two views at least
-LIVE_SHARE = 0.03  # of the time may go into making views; the page costs as much again
-LIVE_QUALITY = 80  # JPEG
-LIVE_CURVE_POINTS = 200  # per curve; a screen shows no more
+__all__ = [
+    "KIND",
+    "GenerationRequest",
+    "LiveView",
+    "SettingsPatch",
+    "extend",
+    "find_made",
+    "prepare",
+    "submit_generation",
+    "target_labels",
+    "tune",
+]
+
 KIND = "generation"
+SAVE_WAITS = (1.0, 5.0, 15.0)  # seconds before each further try to keep a finished run
 
 _log = logging.getLogger(__name__)
 
@@ -54,56 +59,101 @@ class GenerationRequest:
     more_steps: int = 0  # with continue_run
     similarity: LiveSimilarityRequest | None = None  # None: not measured while it runs
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "model": self.spec.to_link(),
+            "device": self.spec.device,
+            "targets": [[target.weights, target.seed] for target in self.targets],
+            "settings": self.settings.to_dict(),
+            "preset": self.preset,
+            "title": self.title,
+            "continue_run": self.continue_run,
+            "more_steps": self.more_steps,
+            "similarity": dataclasses.asdict(self.similarity) if self.similarity else None,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GenerationRequest:
+        """The inverse of `to_dict`; raises ProtocoreError, as when the model is gone."""
+        return cls(
+            spec=ModelSpec.from_link(values["model"], device=values["device"]),
+            targets=tuple(
+                Target(weights=tuple((int(i), float(w)) for i, w in weights), seed=seed)
+                for weights, seed in values["targets"]
+            ),
+            settings=GenerationSettings.from_dict(values["settings"]),
+            preset=values["preset"],
+            title=values["title"],
+            continue_run=values["continue_run"],
+            more_steps=values["more_steps"],
+            similarity=_similarity_request(values["similarity"]),
+        )
+
+
+def _similarity_request(values: Mapping[str, Any] | None) -> LiveSimilarityRequest | None:
+    if values is None:
+        return None
+    from protocore.jobs.live_similarity import LiveSimilarityRequest
+
+    return LiveSimilarityRequest(**values)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsPatch:
     """A message to a running job: change these settings, from its next step on."""
 
-    changes: Mapping[str, object]  # see GenerationSettings.patch
+    changes: Mapping[str, Any]  # see GenerationSettings.patch
     by: str = ""  # who asks for it, for the record
 
 
-@dataclass(frozen=True, kw_only=True)
-class LiveView:
-    """What the page shows of a running job. Sequences run along the targets."""
-
-    stage: str  # "baseline" or "prototype"
-    step: int
-    total: int
-    images: tuple[bytes, ...]  # JPEG files
-    targets: tuple[Target, ...]
-    labels: tuple[str, ...]  # class name and seed
-    size: int  # pixels, width of the images
-    probability: tuple[float, ...]  # on the views of this step
-    top: tuple[tuple[tuple[int, str, float], ...], ...]  # likeliest classes without transform
-    curves: tuple[Mapping[str, list[float]], ...]  # thinned, see recording.CURVES
-    settings: GenerationSettings
-    changes: tuple[int, ...]  # steps from which tuned settings held
-    measured_at: int  # step that `top` belongs to
-    similarity: tuple[SimilarityCurve, ...] = ()  # estimated; empty when it was not asked for
-
-
 def submit_generation(
-    engine: JobEngine, library: Library, pool: ModelPool, request: GenerationRequest
+    engine: JobEngine,
+    library: Library,
+    pool: Models,
+    request: GenerationRequest,
+    *,
+    visitor: str = "",
 ) -> str:
-    """Queue the request on the model's device; returns the job's identifier.
+    """Line the request up for the model's device; returns the job's identifier.
 
     The job's result is the identifier of the run in the library, or None when it was stopped
-    before its first step. Settings sent to the job hold from its next step on.
+    before its first step. It survives its process, see `protocore.jobs.kept`, and can be tuned.
     """
+    if request.continue_run:
+        request = replace(request, settings=_continued_settings(library, request))
+    values = request.to_dict()
+    return submit_kept(engine, library, pool, kind=KIND, request=values, visitor=visitor)
+
+
+def prepare(library: Library, pool: Models, job_id: str, values: Mapping[str, Any]) -> Prepared:
+    """The work of a request that a row holds; see `kept.KINDS`."""
+    request = GenerationRequest.from_dict(values)
 
     def work(control: JobControl) -> str | None:
-        return _GenerationWork(request, library, pool.get(request.spec)).run(control)
+        if library.has_run(job_id):  # it was saved, and only that was not noted any more
+            return job_id
+        return _GenerationWork(request, library, pool.get(request.spec), job_id).run(control)
 
-    meta = {"request": request}
-    device = request.spec.device
-    return engine.submit(kind=KIND, title=request.title, device=device, work=work, meta=meta)
+    return Prepared(
+        title=request.title, device=request.spec.device, work=work, meta={"request": request}
+    )
 
 
-def target_labels(classifier: Classifier, targets: tuple[Target, ...]) -> tuple[str, ...]:
-    """A short name for each target, such as "golf ball · seed 0"."""
-    names = dict(enumerate(classifier.class_names))
-    return tuple(target.title(names) for target in targets)
+def tune(engine: JobEngine, job_id: str, changes: Mapping[str, Any], by: str = "") -> None:
+    """Change some fields of the settings of a running job, from its next step on.
+
+    `changes` is a patch `{field: value}` of the job's own settings: what is not in it stays as
+    others have set it. Who changed what is shown in the live view and kept with the run. Raises
+    SettingsError for what cannot hold in mid-run, JobError when the job is not going on.
+    """
+    view = engine.view(job_id)
+    request = view.meta.get("request")
+    if not isinstance(request, GenerationRequest):
+        raise JobError(f"{view.title!r} is no generation and has no settings to change")
+    before = getattr(view.snapshot, "settings", request.settings)
+    check_change(before, before.patch(changes))
+    engine.send(job_id, SettingsPatch(changes=dict(changes), by=by))
 
 
 def find_made(
@@ -114,53 +164,6 @@ def find_made(
     return {keys[key]: found for key, found in library.find(keys).items()}
 
 
-@dataclass(kw_only=True, eq=False)
-class _Views:
-    """Publishes live views, seldom enough that making them takes LIVE_SHARE of the time."""
-
-    recording: Recording
-    tracker: SimilarityTracker | None = None
-    next_image: float = 0.0
-    next_top: float = 0.0
-    top: tuple = ()
-    measured_at: int = 0
-    clock: Callable[[], float] = field(default=time.monotonic)
-
-    def maybe_publish(self, control: JobControl, snapshot: Snapshot, *, now_please: bool) -> None:
-        """Publish when it is time, at the end of a stage, or when asked to."""
-        started = self.clock()
-        if started < self.next_image and not now_please and snapshot.step < snapshot.total:
-            return
-        images = to_uint8(snapshot.images())
-        if started >= self.next_top or now_please:
-            logits = image_logits(self.recording.classifier, images)
-            self.top = tuple(likeliest(self.recording.classifier, row) for row in logits)
-            self.measured_at = snapshot.step
-            spent = self.clock() - started
-            self.next_top = started + max(2 * LIVE_INTERVAL, 2 * spent / LIVE_SHARE)
-        control.publish(self._view(snapshot, images))
-        spent = self.clock() - started
-        self.next_image = started + max(LIVE_INTERVAL, spent / LIVE_SHARE)
-
-    def _view(self, snapshot: Snapshot, images) -> LiveView:
-        return LiveView(
-            stage=snapshot.stage,
-            step=snapshot.step,
-            total=snapshot.total,
-            images=tuple(encode_jpeg(image, LIVE_QUALITY) for image in images),
-            targets=self.recording.targets,
-            labels=target_labels(self.recording.classifier, self.recording.targets),
-            size=images.shape[2],
-            probability=tuple(snapshot.probability.tolist()),
-            top=self.top,
-            curves=tuple(thin(curve) for curve in self.recording.curves),
-            settings=snapshot.settings,
-            changes=tuple(change.step for change in self.recording.history[1:]),
-            measured_at=self.measured_at,
-            similarity=self.tracker.curves() if self.tracker else (),
-        )
-
-
 class _StoppedEarly(Exception):  # noqa: N818 - not an error
     """The job was stopped before its first step."""
 
@@ -168,61 +171,58 @@ class _StoppedEarly(Exception):  # noqa: N818 - not an error
 class _GenerationWork:
     """One run, in the worker thread."""
 
-    def __init__(self, request: GenerationRequest, library: Library, classifier) -> None:
+    def __init__(
+        self, request: GenerationRequest, library: Library, classifier: Classifier, job_id: str
+    ) -> None:
         self._request = request
         self._library = library
         self._classifier = classifier
-        self._seconds_before = 0.0  # of the run that is continued
-        self._state, self._recording, self._settings = self._begin()
-        self._views = _Views(recording=self._recording)
+        self._job_id = job_id
 
     def run(self, control: JobControl) -> str | None:
         """Optimise until the end or a stop, then keep what there is."""
-        started, waited = time.monotonic(), 0.0
+        folder = CheckpointFolder(self._library.jobs.place(self._job_id))
+        run = open_run(self._classifier, folder, self._begin)
         try:
-            self._views.tracker = tracker = self._track(control)
+            views = Views(
+                recording=run.recording,
+                tracker=self._track(control),
+                facts=lambda: {
+                    "tuned": tuple(run.tuned),
+                    "kept_step": run.kept_step,
+                    "resumed": run.resumed,
+                },
+            )
+            self._optimise(control, run, views)
         except _StoppedEarly:
             return None
-        settings = self._changed(control, self._settings) or self._settings
-        snapshots = generate(self._classifier, self._request.targets, settings, state=self._state)
-        changed = None
+        finally:
+            run.close()
+        last = run.recording.last
+        if last is None:
+            return None
+        views.maybe_publish(control, last, now_please=True)
+        control.progress(last.step, last.total, "saving")
+        return self._save(control, self._saved(run))
+
+    def _optimise(self, control: JobControl, run: Run, views: Views) -> None:
+        changed = _take_patches(control, run, 0)
         while not control.stopping:
-            try:
-                snapshot = snapshots.send(changed)
-            except StopIteration:
+            snapshot = run.advance(changed)
+            if snapshot is None:
                 break
-            self._recording.add(snapshot)
-            if tracker:
-                tracker.add(snapshot)
+            if views.tracker:
+                views.tracker.add(snapshot)
             control.progress(snapshot.step, snapshot.total, _stage_text(snapshot))
-            self._views.maybe_publish(control, snapshot, now_please=False)
+            views.maybe_publish(control, snapshot, now_please=False)
             before = time.monotonic()
             control.wait_if_paused()
-            waited += time.monotonic() - before
-            changed = self._changed(control, snapshot.settings)
-        snapshots.close()
-        if self._recording.last is None:
-            return None
-        self._views.maybe_publish(control, self._recording.last, now_please=True)
-        control.progress(snapshot.step, snapshot.total, "saving")
-        return self._save(self._seconds_before + time.monotonic() - started - waited)
-
-    def _changed(self, control: JobControl, before: GenerationSettings):
-        """The settings after all patches that were sent; None when nothing changes.
-
-        A patch that cannot hold in mid-run is refused, the others count.
-        """
-        settings = before
-        for patch in control.take_messages():
-            try:
-                patched = settings.patch(patch.changes)
-                check_change(settings, patched)
-            except SettingsError as error:
-                _log.warning("settings refused in mid-run: %s", error)
-            else:
-                settings = patched
-                self._recording.changed_by = patch.by
-        return settings if settings != before else None
+            run.waited += time.monotonic() - before
+            changed = _take_patches(control, run, run.recording.steps_taken)
+            run.keep_if_due(changed)
+        if control.closing:
+            run.keep(changed)
+            raise InterruptedWork
 
     def _track(self, control: JobControl) -> SimilarityTracker | None:
         """Prepare to measure path similarity; raises _StoppedEarly."""
@@ -233,6 +233,9 @@ class _GenerationWork:
 
         def progress(done: int, total: int) -> None:
             control.progress(done, total, "measuring natural images, once for each class")
+            control.wait_if_paused()
+            if control.closing:
+                raise InterruptedWork
             if control.stopping:
                 raise _StoppedEarly
 
@@ -240,66 +243,100 @@ class _GenerationWork:
             request,
             self._classifier,
             self._request.targets,
-            self._settings,
+            self._request.settings,
             self._library.folder / "cache" / "similarity",
             progress,
         )
 
-    def _begin(self):
+    def _begin(self) -> Beginning:
         request = self._request
-        if not request.continue_run:
-            recording = Recording(
-                classifier=self._classifier, targets=request.targets, settings=request.settings
-            )
-            return None, recording, request.settings
-        self._seconds_before = self._library.run(request.continue_run).seconds
-        return _reopen(self._library, self._classifier, request)
+        if request.continue_run:
+            return _reopen(self._library, self._classifier, request)
+        return beginning(self._classifier, request.targets, request.settings)
 
-    def _save(self, seconds: float) -> str:
-        recording, request = self._recording, self._request
+    def _saved(self, run: Run) -> SavedRun:
+        """What is to be kept of the run as it is now."""
+        recording, request, seconds = run.recording, self._request, run.seconds
         recording.keep_last_frame()
         prototypes = recording.prototypes(seconds)
         finished = all(prototype.record.completed for prototype in prototypes)
-        return self._library.save_run(
-            SavedRun(
-                title=request.title,
-                prototypes=prototypes,
-                model_link=request.spec.to_link(),
-                preset=request.preset,
-                status="done" if finished else "stopped",
-                seconds=seconds,
-                frames=recording.frames,
-                curves=recording.curves,
-                state=recording.last.state.to_bytes(),
-            )
+        return SavedRun(
+            title=request.title,
+            prototypes=prototypes,
+            model_link=request.spec.to_link(),
+            preset=request.preset,
+            status="done" if finished else "stopped",
+            seconds=seconds,
+            frames=recording.frames,
+            curves=recording.curves,
+            state=recording.last.state.to_bytes(),
+            state_info={"tuned": [dataclasses.asdict(change) for change in run.tuned]},
         )
 
+    def _save(self, control: JobControl, saved: SavedRun) -> str:
+        """Keep it, with some patience; raises NotSaved with the only copy when that fails."""
 
-def _reopen(library: Library, classifier: Classifier, request: GenerationRequest):
-    """State, recording and extended settings of a kept run."""
-    files = library.state_files(request.continue_run)
-    if files is None:
-        raise LibraryError("this run was kept without its state; start it again with more steps")
-    state = GenerationState.from_file(str(files[0]), classifier.device)
+        def save() -> str:
+            return self._library.save_run(saved, run_id=self._job_id)
+
+        for wait in (*SAVE_WAITS, None):
+            try:
+                return save()
+            except LibraryError as error:
+                reason = str(error)
+                if wait is None or control.stopping:
+                    break
+                _log.warning("the run %s is not kept yet: %s", self._job_id, error)
+                time.sleep(wait)
+        raise NotSaved(f"it is finished, but could not be saved: {reason}", save)
+
+
+def _reopen(library: Library, classifier: Classifier, request: GenerationRequest) -> Beginning:
+    """State and recording of a kept run, to go on with the extended settings of the request."""
+    state = _kept_state(library, request.continue_run, classifier.device)
     infos = [library.prototype(i) for i in library.run(request.continue_run).prototypes]
     if len(infos) != len(state.targets):
         raise LibraryError(
             "some of this run's prototypes are in the trash; restore them to go on with it"
         )
+    if request.targets != state.targets:
+        raise SettingsError("the saved state belongs to other classes or seeds")
     records = [library.load_prototype(info.id).record for info in infos]
     if records[0].weight_hash != classifier.weight_hash:
         raise LibraryError("this run was made with other weights; load those to go on with it")
-    before = records[0].settings
-    settings = extend(before, state.step, request.more_steps)
     recording = Recording(
         classifier=classifier,
         targets=state.targets,
-        settings=before,
+        settings=records[0].settings,
         history=list(records[0].history),
         curves=[{k: list(v) for k, v in library.curves(info.id).items()} for info in infos],
         frames=[[(f.step, f.path.read_bytes()) for f in library.frames(i.id)] for i in infos],
     )
-    return state, recording, settings
+    return Beginning(
+        recording=recording,
+        settings=request.settings,
+        state=state,
+        seconds=library.run(request.continue_run).seconds,
+    )
+
+
+def _kept_state(library: Library, run_id: str, device) -> GenerationState:
+    files = library.state_files(run_id)
+    if files is None:
+        raise LibraryError("this run was kept without its state; start it again with more steps")
+    return GenerationState.from_file(str(files[0]), device)
+
+
+def _continued_settings(library: Library, request: GenerationRequest) -> GenerationSettings:
+    """The run's own settings, with the steps it is to have in all."""
+    state = _kept_state(library, request.continue_run, "cpu")
+    ids = library.run(request.continue_run).prototypes
+    if len(ids) != len(state.targets):
+        raise LibraryError(
+            "some of this run's prototypes are in the trash; restore them to go on with it"
+        )
+    own = library.load_prototype(ids[0]).record.settings
+    return extend(own, state.step, request.more_steps)
 
 
 def extend(settings: GenerationSettings, step: int, more: int) -> GenerationSettings:
@@ -321,14 +358,23 @@ def extend(settings: GenerationSettings, step: int, more: int) -> GenerationSett
     return longer.replace(hf_weight=weight, hf_weight_end=None)
 
 
-def thin(curve: Mapping[str, list[float]]) -> dict[str, list[float]]:
-    """At most about LIVE_CURVE_POINTS evenly spaced points of each list, the last one included."""
-    count = len(curve["step"])
-    every = max(1, -(-count // LIVE_CURVE_POINTS))
-    kept = list(range(0, count, every))
-    if count and kept[-1] != count - 1:
-        kept.append(count - 1)
-    return {name: [values[i] for i in kept] for name, values in curve.items()}
+def _take_patches(control: JobControl, run: Run, step: int) -> GenerationSettings | None:
+    """Settings from the next step on, when somebody has changed them; what cannot hold is left."""
+    latest = None
+    for message in control.take_messages():
+        before = latest or run.settings
+        try:
+            after = before.patch(message.changes)
+            check_change(before, after)
+        except SettingsError as error:
+            _log.warning("settings refused in mid-run: %s", error)
+            continue
+        if after != before:
+            latest = after
+            changes = {name: after.to_dict()[name] for name in before.changes_to(after)}
+            run.recording.changed_by = message.by
+            run.tuned.append(Tuned(step=step + 1, author=message.by, changes=changes))
+    return latest
 
 
 def _stage_text(snapshot: Snapshot) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from protocore.generation.loop import Snapshot, generate
+from protocore.generation.loop import Generation, Snapshot, generate
 from protocore.generation.recording import Recording
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.generation.state import GenerationState
@@ -42,8 +42,8 @@ class Run:
         self._folder = folder
         self._before, self._started = begun.seconds, time.monotonic()
         self._worth = Worth()
-        classifier, targets = self.recording.classifier, self.recording.targets
-        self._snapshots = generate(classifier, targets, self.settings, state=begun.state)
+        self._state = begun.state
+        self._snapshots: Generation | None = None
 
     @property
     def seconds(self) -> float:
@@ -52,6 +52,10 @@ class Run:
 
     def advance(self, changed: GenerationSettings | None = None) -> Snapshot | None:
         """Take the next step, with other settings if given; None when there is none left."""
+        if self._snapshots is None:
+            classifier, targets = self.recording.classifier, self.recording.targets
+            settings, changed = changed or self.settings, None
+            self._snapshots = generate(classifier, targets, settings, state=self._state)
         try:
             snapshot = self._snapshots.send(changed)
         except StopIteration:
@@ -83,7 +87,8 @@ class Run:
 
     def close(self) -> None:
         """End the generation and leave the model as it was."""
-        self._snapshots.close()
+        if self._snapshots is not None:
+            self._snapshots.close()
 
     def _share(self) -> float:
         """Of the steps of both stages that are taken, 0..1."""

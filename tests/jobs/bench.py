@@ -23,12 +23,12 @@ class Bench:
     def __init__(self, library):
         self.engine = JobEngine()
         self.library = library
-        self.classifier, wire = tripwire_classifier()
+        self.classifier, self.wire = tripwire_classifier()
         self.failure = None  # raised when the model is loaded
         self.poison = None  # number of the pass whose views become NaN
         self._changed = threading.Condition()
         self._passed, self._allowed, self._waiting = 0, math.inf, False
-        wire.act = self._act
+        self.wire.act = self._act
 
     def get(self, spec, report=None):
         """As ModelPool.get."""
@@ -66,7 +66,10 @@ class Bench:
 
     def submit(self, targets=TARGETS, settings=SETTINGS, **more):
         request = GenerationRequest(
-            spec=SPEC, targets=targets, settings=settings, preset="paper", title="mine", **more
+            spec=SPEC,
+            targets=targets,
+            settings=settings,
+            **{"preset": "paper", "title": "mine"} | more,
         )
         return submit_generation(self.engine, self.library, self, request)
 

@@ -8,17 +8,24 @@ import pytest
 import torch
 from PIL import Image
 
-from protocore.errors import LibraryError, SettingsError, WeightsUnavailableError
+from protocore.errors import (
+    JobError,
+    LibraryError,
+    ProtocoreError,
+    SettingsError,
+    WeightsUnavailableError,
+)
 from protocore.generation.api import generate_prototypes
 from protocore.generation.loop import generate
 from protocore.generation.prototype import Prototype
+from protocore.generation.recording import to_uint8
 from protocore.generation.settings import Target
 from protocore.jobs import generation as generation_job
 from protocore.jobs.generation import (
     LiveView,
-    SettingsPatch,
     extend,
     find_made,
+    tune,
 )
 from tests.jobs.bench import PATIENCE, SETTINGS, TARGETS, Bench
 from tests.networks import tripwire_classifier
@@ -137,7 +144,7 @@ def test_a_stop_keeps_what_there_is(bench, paused):
     assert find_made(bench.library, bench.classifier, TARGETS, SETTINGS) == {}
     generation = generate(tripwire_classifier()[0], TARGETS, SETTINGS)
     images = [next(generation).images() for _ in range(5)][-1]
-    expected = generation_job.to_uint8(images)
+    expected = to_uint8(images)
     assert all(np.array_equal(p.image, e) for p, e in zip(bench.made(job), expected, strict=True))
 
 
@@ -157,13 +164,16 @@ def test_settings_sent_hold_from_the_next_step_and_are_kept(bench):
     bench.hold()
     job = bench.submit()
     bench.let(3)
-    bench.engine.send(job, SettingsPatch(changes={"fill": "white"}, by="Ada"))
-    bench.engine.send(job, SettingsPatch(changes={"hf_weight": 5.0, "hf_weight_end": None}))
-    bench.engine.send(job, SettingsPatch(changes={"fill": "grey"}, by="Ben"))
+    tune(bench.engine, job, {"fill": "grey"}, by="Ada")
+    tune(bench.engine, job, {"hf_weight": 5.0, "hf_weight_end": None}, by="Ben")
     bench.let_all()
     prototypes = bench.made(job)
     live = bench.engine.view(job).snapshot
     assert (live.changes, live.settings) == ((3,), changed)  # step 2 was under way
+    assert [(t.step, t.author, t.changes) for t in live.tuned] == [
+        (3, "Ada", {"fill": "grey"}),
+        (3, "Ben", {"hf_weight": 5.0, "hf_weight_end": None}),
+    ]
     for prototype in prototypes:
         history = prototype.record.history
         assert [(c.step, c.settings) for c in history] == [(0, SETTINGS), (3, changed)]
@@ -173,7 +183,7 @@ def test_settings_sent_hold_from_the_next_step_and_are_kept(bench):
     for _ in range(4):
         next(generation)
     generation.send(changed)
-    expected = generation_job.to_uint8(list(generation)[-1].images())
+    expected = to_uint8(list(generation)[-1].images())
     assert all(np.array_equal(p.image, e) for p, e in zip(prototypes, expected, strict=True))
 
 
@@ -181,23 +191,36 @@ def test_settings_sent_to_a_waiting_job_hold_from_its_first_step(bench):
     changed = SETTINGS.replace(learning_rate=0.2)
     bench.hold()
     first, second = bench.submit(), bench.submit()
-    bench.engine.send(second, SettingsPatch(changes={"learning_rate": 0.2}))
+    tune(bench.engine, second, {"learning_rate": 0.2})
     bench.let_all()
     bench.finish(first)
     assert_same_images(bench.made(second), undisturbed(changed))
 
 
-def test_changes_that_cannot_hold_are_refused(bench, caplog):
+def test_changes_that_cannot_hold_are_refused_at_once(bench):
     bench.hold()
     job = bench.submit()
     bench.let(1)
-    bench.engine.send(job, SettingsPatch(changes={"image_size": 99}))
+    with pytest.raises(SettingsError, match="image size cannot change while a run goes on"):
+        tune(bench.engine, job, {"image_size": 99})
+    with pytest.raises(SettingsError, match="colour"):
+        tune(bench.engine, job, {"colour": 1})
     bench.let_all()
     assert_same_images(bench.made(job), undisturbed())
     assert bench.made(job)[0].record.repeatable
-    assert caplog.messages == [
-        "settings refused in mid-run: image size cannot change while a run goes on; start a new one"
-    ]
+    with pytest.raises(JobError, match="done"):
+        tune(bench.engine, job, {"learning_rate": 0.2})
+
+
+def test_a_slider_after_continue_does_not_end_the_run(bench):
+    run = bench.finish(bench.submit()).result
+    bench.hold()
+    job = bench.submit(continue_run=run, more_steps=4)
+    bench.let(1)
+    assert bench.engine.view(job).meta["request"].settings.steps == 10
+    tune(bench.engine, job, {"learning_rate": 0.2})
+    bench.let_all()
+    assert [prototype.record.steps for prototype in bench.made(job)] == [10, 10]
 
 
 # --- going on ---
@@ -244,7 +267,7 @@ def test_going_on_beyond_the_end(bench):
     generation = generate(tripwire_classifier()[0], TARGETS, SETTINGS)
     snapshots = [next(generation) for _ in range(8)]
     further = generate(bench.classifier, TARGETS, extended, state=snapshots[-1].state)
-    images = generation_job.to_uint8(list(further)[-1].images())
+    images = to_uint8(list(further)[-1].images())
     assert np.array_equal(prototypes[1].image, images[1])
 
 
@@ -296,10 +319,12 @@ def test_what_cannot_go_on_is_explained(bench, how, start):
     run = bench.finish(bench.submit()).result
     spoil(bench, run, how)
     targets = TARGETS[::-1] if how == "targets" else TARGETS
-    job = bench.submit(targets, continue_run=run, more_steps=0 if how == "zero" else 2)
-    view = bench.finish(job)
-    assert view.status == "failed"
-    assert view.error.startswith(start)
+    try:
+        job = bench.submit(targets, continue_run=run, more_steps=0 if how == "zero" else 2)
+        error = bench.finish(job).error
+    except ProtocoreError as at_once:
+        error = str(at_once)
+    assert error.startswith(start)
     assert len(bench.library.runs()) == 1
 
 
@@ -340,14 +365,19 @@ def test_a_full_disk(bench, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full_only_for_png(Image.Image.save, full))
-    view = bench.finish(bench.submit())
+    monkeypatch.setattr(generation_job, "SAVE_WAITS", (0.0,))
+    job = bench.submit()
+    view = bench.finish(job)
+    assert view.status == "unsaved"
+    assert "No space left on device" in view.error and "make room" in view.error
+    assert bench.library.jobs.get(job).state == "unsaved"
+    with pytest.raises(LibraryError):
+        bench.engine.save_again(job)
     monkeypatch.undo()
-    assert view.status == "failed"
-    assert view.error == (
-        f"the disk of {bench.library.runs_folder} is full (No space left on device), nothing was "
-        "saved; empty the Library's trash or make room, then try again"
-    )
-    assert_usable(bench)
+    view = bench.engine.save_again(job)
+    assert (view.status, view.error, view.result) == ("done", "", job)
+    assert_same_images(bench.made(job), undisturbed())
+    assert bench.library.jobs.get(job).state == "done"
 
 
 def full_only_for_png(save, fail):

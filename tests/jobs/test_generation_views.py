@@ -4,14 +4,14 @@ import pytest
 
 from protocore.generation.loop import generate
 from protocore.generation.recording import Recording
-from protocore.jobs import generation as generation_job
-from protocore.jobs.generation import thin
+from protocore.jobs import live_view
+from protocore.jobs.live_view import thin
 from tests.jobs.bench import SETTINGS, TARGETS
 from tests.networks import tripwire_classifier
 
 
 def test_curves_are_thinned_by_hand(monkeypatch):
-    monkeypatch.setattr(generation_job, "LIVE_CURVE_POINTS", 3)
+    monkeypatch.setattr(live_view, "CURVE_POINTS", 3)
     curve = {"step": [1, 2, 3, 4, 5, 6, 7, 8], "logit": [10, 20, 30, 40, 50, 60, 70, 80]}
     assert thin(curve) == {"step": [1, 4, 7, 8], "logit": [10, 40, 70, 80]}
     assert thin({"step": [1, 2]}) == {"step": [1, 2]}
@@ -51,13 +51,11 @@ def test_views_take_a_bounded_share_of_the_time(monkeypatch, image_cost, top_cos
 
         return call
 
-    monkeypatch.setattr(generation_job, "to_uint8", costly(generation_job.to_uint8, image_cost))
-    monkeypatch.setattr(
-        generation_job, "image_logits", costly(generation_job.image_logits, top_cost)
-    )
+    monkeypatch.setattr(live_view, "to_uint8", costly(live_view.to_uint8, image_cost))
+    monkeypatch.setattr(live_view, "image_logits", costly(live_view.image_logits, top_cost))
     settings = SETTINGS.replace(steps=100_000, baseline_steps=0)
     recording = Recording(classifier=classifier, targets=TARGETS, settings=settings)
-    views = generation_job._Views(recording=recording, clock=clock)
+    views = live_view.Views(recording=recording, clock=clock)
     snapshot = next(generate(classifier, TARGETS, settings))
     while clock.now < 600:
         clock.now += 0.02

@@ -13,7 +13,6 @@ from protocore.review import events as ev
 from protocore.review.rules import replay
 from tests.cohorts import makers
 from tests.cohorts.makers import TARGETS
-from tests.library.samples import tiny_prototype, tiny_run
 
 
 def lose_database(library):
@@ -64,30 +63,6 @@ def test_rebuilding_passes_over_what_is_no_session(library, store, review, caplo
     assert f"{store.folder / bad} was not entered into the library: this is not an" in caplog.text
     assert "'a copy by hand' is not the identifier of a review session" in caplog.text
     again.close()
-
-
-def test_a_version_1_database_keeps_its_runs(library):
-    run_id = library.save_run(tiny_run(tiny_prototype(0), tiny_prototype(1)))
-    before, infos = library.run(run_id), library.prototypes()
-    library.close()
-    path = library.folder / "library.sqlite"
-    fresh = tables(path)
-    with sqlite3.connect(path) as connection:
-        connection.executescript(
-            "DROP TABLE review_events; DROP TABLE reviews; UPDATE schema_version SET version = 1"
-        )
-    connection.close()
-    assert len(tables(path)) < len(fresh)
-    for count in (1, 2):  # the second time there is nothing left to do
-        again = Library(library.folder)
-        assert (again.run(run_id), again.prototypes()) == (before, infos)
-        again.reviews.create("Ada", makers.started())
-        assert len(again.reviews.infos()) == count
-        again.close()
-    assert tables(path) == fresh
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
-    connection.close()
 
 
 # --- journals ---
