@@ -15,6 +15,7 @@ import importlib
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -42,6 +43,7 @@ __all__ = [
 KINDS: dict[str, str] = {
     "generation": "protocore.jobs.generation:prepare",
 }
+SWEEP_SECONDS = 3600.0  # between two looks for jobs that ended long ago
 BEAT_SECONDS = 10.0  # between two signs of life, and two looks for work whose owner is gone
 
 log = logging.getLogger(__name__)
@@ -275,11 +277,14 @@ class _Keeper:
         self._library.jobs.close()
 
     def _run(self) -> None:
-        while not self._ended.wait(BEAT_SECONDS):
+        swept = -SWEEP_SECONDS
+        while not self._ended.wait(BEAT_SECONDS) and not self._library.jobs.closed:
             try:
                 self._beat()
                 if self.takes_up:
                     self.take_up()
+                if self.takes_up and time.monotonic() - swept > SWEEP_SECONDS:
+                    swept = time.monotonic()
                     self._library.jobs.sweep()
             except JobError:  # the engine is closing
                 return

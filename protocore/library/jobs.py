@@ -65,13 +65,14 @@ class JobStore:
         self._database = database
         self._lock = threading.Lock()
         self._owner: Owner | None = None
+        self.closed = False
 
     @property
     def owner(self) -> str:
         """This process as an owner of jobs; its lock file is made at the first question."""
         with self._lock, folders.explained_disk(self.folder):
             if self._owner is None:
-                self._owner = Owner(self._owners)
+                self._owner, self.closed = Owner(self._owners), False
             return self._owner.id
 
     @property
@@ -83,7 +84,7 @@ class JobStore:
         with self._lock:
             if self._owner is not None:
                 self._owner.close()
-            self._owner = None
+            self._owner, self.closed = None, True
 
     def place(self, job_id: str) -> Path:
         """The folder for a job's checkpoints and files; it need not exist."""

@@ -43,6 +43,8 @@ def progress_text(view: JobView, *, noun: str = "step") -> str:
             parts.append(time_left(view.seconds_left))
         if view.text:
             parts.append(view.text)
+    if view.meta.get("resumed"):
+        parts.append(f"resumed from {noun} {view.meta['resumed_at']} after an interruption")
     return " · ".join(parts)
 
 

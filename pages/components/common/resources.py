@@ -5,6 +5,7 @@ The only st.cache_* wrappers of the app are here.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ import streamlit as st
 from PIL import Image
 
 from protocore.demo.world import contact_sheet
+from protocore.errors import ProtocoreError
 from protocore.files import home_folder
 from protocore.jobs.engine import JobEngine
+from protocore.jobs.kept import resume_jobs
 from protocore.library.library import Library
 from protocore.models.classifier import Classifier
 from protocore.models.devices import apply_thread_limit
@@ -22,6 +25,9 @@ from protocore.models.spec import ModelSpec
 
 if TYPE_CHECKING:  # loaded on demand: the first start is a second faster
     from protocore.cohorts.result import TestResult
+
+
+log = logging.getLogger(__name__)
 
 
 @st.cache_resource(show_spinner=False)
@@ -33,7 +39,12 @@ def engine() -> JobEngine:
 
 @st.cache_resource(show_spinner="Opening the library")
 def _library(folder: str, database_url: str | None) -> Library:
-    return Library(folder, database_url)
+    found = Library(folder, database_url)
+    try:
+        resume_jobs(engine(), found, pool())  # what an earlier process was cut off in
+    except ProtocoreError as error:
+        log.warning("interrupted jobs cannot go on now: %s", error)
+    return found
 
 
 def library() -> Library:

@@ -8,17 +8,19 @@ from contextlib import suppress
 
 import streamlit as st
 
-from pages.components.common.errors import show_error
+from pages.components.common.errors import errors_shown, show_error
 from pages.components.common.page import Shortcut
 from pages.components.common.progress import find_view, watch
-from pages.components.common.resources import engine
+from pages.components.common.resources import engine, library, pool
 from pages.components.generate.curves import show_curves
 from pages.components.generate.pictures import Cell, show_pictures
 from pages.components.generate.showing import show_nothing
 from protocore.errors import JobError
 from protocore.jobs.engine import JobView
 from protocore.jobs.generation import LiveView
+from protocore.jobs.kept import retry_job
 
+HANGS_AFTER = 15.0  # seconds after Stop, then the page offers to give a job up
 REFRESH = 0.25  # seconds; more often costs generation speed and is not seen
 CURVES_EVERY = 1.0  # seconds; to draw them is most of what a view costs the page and the browser
 SHORTCUTS = (
@@ -32,7 +34,8 @@ def show_job(view: JobView, *, moved: Callable[[JobView], bool] = lambda now: Fa
     """Bar and live view of an active job; the page is drawn again when `moved` says so."""
 
     def over(now: JobView) -> bool:
-        return not now.active or now.status != view.status or moved(now)
+        hangs = now.stopping_for > HANGS_AFTER >= view.stopping_for
+        return not now.active or now.status != view.status or hangs or moved(now)
 
     with st.container(key="run_bar"), st.container(horizontal=True, vertical_alignment="center"):
         with st.container():
@@ -51,10 +54,20 @@ def show_job(view: JobView, *, moved: Callable[[JobView], bool] = lambda now: Fa
 def show_failed(view: JobView) -> None:
     """What went wrong, and a way on."""
     show_error(view.error or "the run ended without a result")
-    if st.button("Dismiss", icon=":material/close:"):
-        engine().dismiss(view.id)
-        show_nothing()
-        st.rerun()
+    with st.container(horizontal=True):
+        if view.status == "unsaved" and st.button("Save again", icon=":material/save:"):
+            with errors_shown():
+                engine().save_again(view.id)
+                st.rerun()
+        if view.status == "failed" and st.button("Try again", icon=":material/refresh:"):
+            with errors_shown():
+                retry_job(engine(), library(), pool(), view.id)
+                st.rerun()
+        if st.button("Dismiss", icon=":material/close:"):
+            with suppress(JobError):  # of an earlier process
+                engine().dismiss(view.id)
+            show_nothing()
+            st.rerun()
 
 
 def _buttons(view: JobView) -> None:
@@ -75,6 +88,16 @@ def _buttons(view: JobView) -> None:
         args=("stop", view.id),
         disabled=view.status == "stopping",
     )
+    if view.stopping_for > HANGS_AFTER:
+        st.button(
+            "Give up on it",
+            key="give_up",
+            icon=":material/cancel:",
+            help="It does not react. Its thread is left behind and may use memory until the app "
+            "is restarted; other jobs go on. What came after the last checkpoint is lost.",
+            on_click=_tell,
+            args=("give_up", view.id),
+        )
 
 
 def _tell(action: str, job_id: str) -> None:

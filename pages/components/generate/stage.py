@@ -7,11 +7,12 @@ import streamlit as st
 from pages.components.common.errors import escaped, explained
 from pages.components.common.progress import find_view, show_jobs
 from pages.components.common.recent import show_recent
-from pages.components.common.resources import library
+from pages.components.common.resources import engine, library
 from pages.components.generate import showing
 from pages.components.generate.controls import Wish, continue_run, start
 from pages.components.generate.kept_run import show_kept
 from protocore.errors import LibraryError
+from protocore.jobs import kept
 from protocore.jobs.engine import JobView
 from protocore.jobs.generation import KIND
 from protocore.library.entries import PrototypeInfo
@@ -19,10 +20,14 @@ from protocore.text import plural
 
 
 def find_job(what: tuple[str, str] | None) -> JobView | None:
-    """The job that the page is to show, if it is known to this process."""
+    """The job that the page is to show; one of an earlier process as the library knows it."""
     if not what or what[0] != "job":
         return None
-    job = find_view(what[1])
+    job = find_view(what[1]) or kept.find_job(engine(), library(), what[1])
+    if job is not None and job.active and "elsewhere" in job.meta:
+        showing.show_nothing()
+        st.info("Another server makes this run now; it will be in the Library.")
+        return None
     if job is None:
         showing.show_nothing()
         st.warning(
