@@ -93,7 +93,7 @@ def test_the_first_view_comes_with_the_first_step(bench):
     bench.let(1)
     view = bench.engine.view(job)
     assert (view.snapshot.stage, view.snapshot.step, view.snapshot.total) == ("baseline", 1, 2)
-    assert view.text == "balancing the classes"
+    assert view.text == "stage 1: balancing classes"
     assert len(view.snapshot.top[0]) == 3
 
 

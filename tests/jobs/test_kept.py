@@ -342,7 +342,7 @@ def test_who_changed_what_is_kept_with_the_run(bench):
     bench.hold()
     job = bench.submit()
     bench.let(3)
-    tune(bench.engine, job, {"fill": "grey"}, author="Ada")
+    tune(bench.engine, job, {"fill": "grey"}, by="Ada")
     bench.let_all()
     run = bench.finish(job).result
     _, info = bench.library.state_files(run)

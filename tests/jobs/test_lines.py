@@ -113,7 +113,7 @@ def test_an_analysis_runs_between_the_steps_of_a_generation(engine):
 
     def generation(control):
         while not control.stopping:
-            steps.append(analysed.is_set())
+            steps.append(analysed.wait(0.001))  # a step takes its time, without the lock
             control.wait_if_paused()
 
     running = submit(engine, generation)

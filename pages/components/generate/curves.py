@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.components.generate.pictures import layout
 from protocore.generation.settings import Target
-from protocore.jobs.generation import thin
+from protocore.jobs.live_view import thin
 from protocore.jobs.live_similarity import SimilarityCurve
 
 _FOLDER = Path(__file__).parent
