@@ -9,8 +9,8 @@ import streamlit as st
 
 from pages.components.generate.pictures import layout
 from protocore.generation.settings import Target
-from protocore.jobs.live_view import thin
 from protocore.jobs.live_similarity import SimilarityCurve
+from protocore.jobs.live_view import thin
 
 _FOLDER = Path(__file__).parent
 _CHARTS = st.components.v2.component(
