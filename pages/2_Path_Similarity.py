@@ -42,15 +42,14 @@ with explained():
         st.info("Stopped before the first class was measured.", icon=":material/stop_circle:")
     elif not job and not library().count():
         st.info(
-            "There is no prototype to measure yet. Make one first: it is kept in the Library and "
-            "can be chosen here.",
+            "No prototypes yet: generate one first, then choose it here.",
             icon=":material/auto_awesome:",
         )
         st.page_link("pages/1_Generate.py", label="To Generate", icon=":material/auto_awesome:")
     elif not job:
         st.info(
             "Choose prototypes and natural images on the left, then press **Measure**. Every "
-            "layer's activations are compared with the mean of the class's images; what was "
-            "measured once is there at once the next time.",
+            "layer's activations are compared with the mean over images of the class; results are "
+            "cached.",
             icon=":material/arrow_back:",
         )

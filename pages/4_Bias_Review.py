@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.components.common.errors import explained
-from pages.components.common.page import begin_page
+from pages.components.common.page import Shortcut, begin_page
 from pages.components.review import state as review_state
 from pages.components.review.claims import show_claims
 from pages.components.review.guide import show_guide
@@ -17,6 +17,10 @@ from pages.components.review.tests import show_tests
 begin_page(
     "Bias Review",
     "Inspect prototypes blind, record what you see, state claims, test them, report.",
+    (
+        Shortcut(key="j", label="Next picture", button="look_next"),
+        Shortcut(key="k", label="Picture before", button="look_back"),
+    ),
 )
 review_state.begin_run()
 with explained():

@@ -7,6 +7,7 @@ confusion   natural images of the anchor are taken for them
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,11 @@ from protocore.similarity.sources import demo_reference, reference_from_set
 FUSION_CONSTANT = 60
 EVIDENCE_RANKS = 20  # an evidence counts for the classes it ranks this high
 NATURAL_IMAGES = 40  # enough to see a confusion of a few percent
-# What is not above these says nothing for a relation: weights at a right angle, a logit that does
-# not stand out, a mean probability of a thousandth.
-FLOORS = {"weights": 0.0, "prototype": 0.0, "confusion": 0.001}
+# What is not above these says nothing for a relation: weights nearly at a right angle, a logit that
+# does not stand out, a mean probability of a thousandth.
+FLOORS = {"weights": 0.1, "prototype": 0.5, "confusion": 0.001}
+STRONG = {"weights": 0.3, "prototype": 3.0, "confusion": 0.05}  # enough without other evidence
+STRENGTHS = {"strong": 0.8, "moderate": 0.5, "weak": 0.0}  # least strength for each word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +43,19 @@ class Evidence:
     rank: int  # among the other classes, from 1
 
     @property
+    def strength(self) -> float:
+        """0..1: 1 where this evidence is enough alone."""
+        return min(1.0, max(0.0, self.value / STRONG[self.source]))
+
+    @property
     def text(self) -> str:
         """For people, such as "final-layer weights: cosine 0.62 (1st)"."""
-        said = {
+        texts = {
             "weights": f"final-layer weights: cosine {self.value:.2f}",
-            "prototype": f"the prototype excites it: logit {self.value:+.1f} sd",
+            "prototype": f"prototype raises its logit by {self.value:.1f} SD",
             "confusion": f"natural images: mean probability {self.value:.1%}",
         }
-        return f"{said[self.source]} ({ordinal(self.rank)})"
+        return f"{texts[self.source]} ({ordinal(self.rank)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +66,16 @@ class Suggestion:
     label: str
     score: float  # reciprocal ranks, summed; larger is more related
     evidence: tuple[Evidence, ...]
+
+    @property
+    def strength(self) -> float:
+        """0..1 from all evidence, as if each kind could be wrong by itself (noisy or)."""
+        return 1 - math.prod(1 - part.strength for part in self.evidence)
+
+    @property
+    def strength_text(self) -> str:
+        """ "strong", "moderate" or "weak"."""
+        return next(word for word, least in STRENGTHS.items() if self.strength >= least)
 
     @property
     def reason(self) -> str:
@@ -139,7 +157,7 @@ def confusion(probabilities: Tensor) -> Tensor:
 def fuse(
     classifier: Classifier, anchor: int, scores: Mapping[str, Tensor]
 ) -> tuple[Suggestion, ...]:
-    """Join the rankings of several kinds of evidence, `(K,)` scores each, best class first.
+    """Join several kinds of evidence, `(K,)` scores each: the strongest relation first.
 
     Classes for which no evidence is above its floor are left out.
     """
@@ -160,7 +178,7 @@ def fuse(
         )
         for index, parts in evidence.items()
     )
-    return tuple(sorted(suggestions, key=lambda s: (-s.score, s.class_index)))
+    return tuple(sorted(suggestions, key=lambda s: (-s.strength, -s.score, s.class_index)))
 
 
 def ordinal(number: int) -> str:

@@ -156,7 +156,7 @@ def test_nothing_typed_is_lost_wherever_one_goes(site, page):
 
     page.locator(TEXT).press("End")
     type_observation(page, " last second")
-    page.locator("[class*=st-key-look_next] button").click()
+    page.locator(".st-key-look_next button").click()
     page.get_by_text("Picture 2 of 6").wait_for()
     settle(page)
     said = site.said("Ada")[first]
@@ -190,10 +190,10 @@ def test_two_look_at_once_each_alone_then_both_see_both(site, page, browser):
         settle(one)
         add_tag(one, "face")
         settle(one)
-        one.locator("[class*=st-key-look_next] button").click()
+        one.locator(".st-key-look_next button").click()
         one.get_by_text("Picture 2 of 6").wait_for()
         settle(one)
-        one.locator("[class*=st-key-look_back] button").click()
+        one.locator(".st-key-look_back button").click()
         one.get_by_text("Picture 1 of 6").wait_for()
     for name, one in pages.items():
         settle(one)

@@ -253,16 +253,16 @@ def test_prototypes_of_weights_that_have_changed_are_said_to_be(
     run = SavedRun(title="old", prototypes=old, model_link=new.to_link())
     ids = resources.library().run(resources.library().save_run(run)).prototypes
     app = open_page(prototypes=",".join(ids))
-    assert "These prototypes were made with other weights than squeezenet1_1" in texts(app)
+    assert "The weights of squeezenet1_1" in texts(app)
     section(app, "Contrast")
     press(app, "contrast_make")
     assert "None of the shown prototypes was made with this model's present weights" in texts(app)
 
 
 def test_where(pair):
-    section(pair, "Where")
+    section(pair, "Occlusion map")
     assert len(pair.get("image")) == 4
-    assert "covering this place lowers the logit" in texts(pair)
+    assert any("Change of the logit" in node.proto.body for node in pair.get("html"))
     before = len(resources.engine().views())
     checked(pair.selectbox(key="occlusion_class").set_value(1).run())
     assert len(resources.engine().views()) == before, "another class is in the same maps"
@@ -273,14 +273,14 @@ def test_where(pair):
 
 
 def test_what_if(pair):
-    section(pair, "What if")
+    section(pair, "Edit & re-score")
     whole = [metric.value for metric in pair.metric]
     assert len(whole) == 2 and pair.metric[0].delta == ""
     checked(pair.toggle(key="edit_box").set_value(True).run())
     checked(pair.selectbox(key="edit_how").set_value("black").run())
     checked(pair.slider(key="edit_across").set_range(0, 100).run())
     checked(pair.slider(key="edit_down").set_range(0, 50).run())
-    assert "50% of the image is covered" in texts(pair)
+    assert "50% of the image is edited" in texts(pair)
     assert [metric.value for metric in pair.metric] != whole
     change = float(pair.metric[0].delta)
     assert float(pair.metric[0].value) == pytest.approx(float(whole[0]) + change, abs=0.011)

@@ -58,6 +58,11 @@ def checked(app):
     return app
 
 
+def param(app, name):
+    value = app.query_params.get(name)
+    return value[0] if isinstance(value, list) else value
+
+
 def texts(app):
     kinds = (app.markdown, app.info, app.error, app.caption, app.warning)
     return " ".join(block.value for kind in kinds for block in kind)
@@ -91,11 +96,16 @@ def test_prototypes_come_from_the_link(prototypes):
 
 def test_measuring_two_classes(prototypes, photos):
     app = measured(open_page(prototypes=",".join(prototypes)), photos)
-    assert "2 of 3 folders matched: check" in [box.label for box in app.expander]
-    assert "1 files were skipped" in [box.label for box in app.expander]
+    assert "2 of 3 folders matched: review" in [box.label for box in app.expander]
+    assert "1 file skipped" in [box.label for box in app.expander]
     assert "5 images of the class, 5 of other classes" in texts(app)
     assert "the paper used 100 of each" in texts(app)
-    rows = next(table.value for table in app.dataframe if "Same class" in table.value)
+    first, rows = (table.value for table in app.dataframe if "Same class" in table.value)
+    assert {"Similarity", "Other classes", "Equation 1", "Probability"} < set(first.columns)
+    assert first["Similarity"][0] == pytest.approx(
+        float(rows["Similarity"][0].split()[0]), abs=1e-2
+    )
+    assert "photo" not in texts(app).lower().replace("photos of imagenet classes", "")
     assert list(rows["Class"]) == ["2 · cat", "2 · cat", "3 · dog"]
     assert rows["Same class"][0].count("[") == 1
     spec = app.get("plotly_chart")[0].proto.spec
@@ -112,8 +122,11 @@ def test_measures_views_and_classes_can_be_changed(prototypes, photos):
     assert "rank correlation of channel means" in texts(app)
     checked(app.segmented_control(key="similarity_view").set_value("Normalised").run())
     assert "layers masked" in app.get("plotly_chart")[0].proto.spec
-    checked(app.selectbox(key="similarity_class").set_value(1).run())
+    checked(app.selectbox(key="similarity_class").set_value("3 · dog").run())
     assert "3 \\u00b7 dog" in app.get("plotly_chart")[0].proto.spec
+    link = {name: param(app, name) for name in ("job", "measure", "view", "class")}
+    colleague = open_page(**link).get("plotly_chart")[0].proto.spec
+    assert "3 \\u00b7 dog" in colleague and "layers masked" in colleague
 
 
 def test_a_click_on_a_layer_shows_its_images(prototypes, photos):
@@ -124,7 +137,13 @@ def test_a_click_on_a_layer_shows_its_images(prototypes, photos):
     checked(app.run())
     assert app.selectbox(key="similarity_layer").value == 3
     assert "Most similar images of the class" in texts(app)
-    assert "of the same-class images are to the mean of the others" in texts(app)
+    assert "of held-out class images" in texts(app)
+    assert (
+        open_page(job=param(app, "job"), layer=param(app, "layer"))
+        .selectbox(key="similarity_layer")
+        .value
+        == 3
+    )
     assert len(app.get("plotly_chart")) == 2
 
 

@@ -78,6 +78,13 @@ function element(tag, className = "", text = "") {
   return made
 }
 
+// What a screen reader says of a canvas, and a way to it by the keyboard.
+function name(canvas, label) {
+  canvas.setAttribute("role", "img")
+  canvas.setAttribute("aria-label", label)
+  canvas.tabIndex = 0
+}
+
 function button(label, title, onclick) {
   const made = element("button", "", label)
   made.type = "button"

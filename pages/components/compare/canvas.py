@@ -13,20 +13,23 @@ from protocore.compare.comparison import arrange
 from protocore.compare.edits import Box, Stroke, shape_from_dict, shape_to_dict
 
 _FOLDER = Path(__file__).parent
+MODES = ("grid", "pair", "blink", "swap", "difference")
 
 
-def _component(name: str, file: str, classes: str):
+def _component(name: str, file: str, classes: str, label: str):
     shared, own = ((_FOLDER / script).read_text(encoding="utf-8") for script in ("canvas.js", file))
     return st.components.v2.component(
         name,
-        html=f'<div class="{classes}"\n tabindex="0"></div>',
+        html=f'<div class="{classes}" role="group" aria-label="{label}"\n tabindex="0"></div>',
         css=(_FOLDER / "canvas.css").read_text(encoding="utf-8"),
         js=shared + own,
     )
 
 
-_VIEWER = _component("compare_viewer", "viewer.js", "viewer")
-_EDITOR = _component("compare_editor", "editor.js", "viewer editor")
+_VIEWER = _component(
+    "compare_viewer", "viewer.js", "viewer", "Images side by side: arrows move, plus and minus zoom"
+)
+_EDITOR = _component("compare_editor", "editor.js", "viewer editor", "Mark parts of the image")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,25 @@ def show_viewer(tiles: Sequence[Tile], *, key: str) -> None:
     ]
     groups = [tile.group for tile in tiles]
     other = next((i for i, group in enumerate(groups) if group != groups[0]), len(tiles) - 1)
-    _VIEWER(key=key, data={"items": items, "columns": columns, "second": other})
+    linked = _linked_view(len(tiles)) or {"mode": "grid", "first": 0, "second": other}
+    data = {"items": items, "columns": columns, **linked}
+    _VIEWER(key=key, data=data, on_shown_change=lambda: _keep_view(key))
+
+
+def _linked_view(count: int) -> dict | None:
+    """Mode and pair that the page's address names, if it names some of these images."""
+    mode, *places = st.query_params.get("view", "").split(",")
+    if mode not in MODES or len(places) != 2 or not all(place.isdecimal() for place in places):
+        return None
+    first, second = map(int, places)
+    return {"mode": mode, "first": first, "second": second} if max(first, second) < count else None
+
+
+def _keep_view(key: str) -> None:
+    """Put what the viewer shows into the page's address."""
+    shown = (st.session_state.get(key) or {}).get("shown") or {}
+    if shown.get("mode") in MODES:
+        st.query_params["view"] = f"{shown['mode']},{shown['first']},{shown['second']}"
 
 
 def draw_regions(

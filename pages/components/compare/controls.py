@@ -66,7 +66,6 @@ def adopt(prototype_ids: Sequence[str]) -> None:
     state["compare_seeds"] = ", ".join(str(s) for s in dict.fromkeys(r.seed for r in records))
     apply_settings(records[0].settings)
     state["settings_source"] = records[0].source
-    state["compare_exact"] = (records[0].settings, None)
 
 
 def _classes(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
@@ -77,7 +76,7 @@ def _classes(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
     chosen = related_classes(spec, classifier, anchor)
     seeds = _seeds()
     place = st.container()
-    settings, preset = _settings(classifier)
+    settings, preset = settings_controls(classifier.source)
     if _compare_button(place, busy or not chosen):
         with errors_shown():
             targets = plan_targets(classifier, [anchor, *chosen], read_seeds(seeds))
@@ -94,7 +93,7 @@ def _models(spec: ModelSpec, classifier: Classifier, busy: bool) -> None:
     anchor = _one_class(classifier, "Class")
     seeds = _seeds()
     place = st.container()
-    settings, preset = _settings(classifier)
+    settings, preset = settings_controls(classifier.source)
     if _compare_button(place, busy or anchor is None or len(links) < 2):
         with errors_shown():
             specs = [linked_spec(added) for added in links]
@@ -216,7 +215,7 @@ def _one_class(classifier: Classifier, label: str) -> int | None:
         format_func=classifier.label,
         key="compare_anchor",
         placeholder=f"Type a name or an index (0 to {classifier.num_classes - 1})",
-        help="The class that others are held against.",
+        help="The reference class.",
         **KEEP,
     )
 
@@ -241,17 +240,3 @@ def read_seeds(text: str) -> list[int]:
     if not seeds:
         raise SettingsError("give at least one seed, such as 0")
     return seeds
-
-
-def _settings(classifier: Classifier) -> tuple[GenerationSettings, str]:
-    """What the sliders say; exactly the adopted settings as long as nobody has moved one."""
-    settings, preset = settings_controls(classifier.source, running=False)
-    exact, shown = st.session_state.get("compare_exact", (None, None))
-    if exact is None:
-        return settings, preset
-    if shown is None:
-        st.session_state["compare_exact"] = (exact, settings)
-    elif shown != settings:
-        del st.session_state["compare_exact"]
-        return settings, preset
-    return exact, preset if exact == settings else ""

@@ -2,6 +2,8 @@
 // is shown beside it.
 
 const editors = new WeakMap()
+const DRAW_ON = "Image to draw on. Arrow keys move a cross, Enter sets two corners of a box."
+const CROSS_STEP = 0.02 // of the image; five times that with Shift
 const SMALLEST = 0.01 // a box narrower than this share is a slip of the hand
 
 export default function (component) {
@@ -72,17 +74,23 @@ class Editor {
       (this.hint = element("span", "hint")),
     )
     this.stage = element("div", "stage pair")
-    this.canvases = ["before", "after"].map((name) => {
+    this.canvases = ["before", "after"].map((side) => {
       const tile = element("figure")
       const canvas = element("canvas")
-      canvas.dataset.item = name
-      canvas.role = "img"
-      canvas.ariaLabel = name === "before" ? "Image to draw on" : "Edited image"
+      canvas.dataset.item = side
+      canvas.setAttribute("role", "img")
+      canvas.setAttribute("aria-label", side === "before" ? DRAW_ON : "Edited image")
+      canvas.tabIndex = 0
       tile.append(canvas)
       this.stage.append(tile)
       return canvas
     })
     this.listen(this.canvases[0])
+    this.canvases[0].onkeydown = (event) => this.drawByKey(event)
+    this.canvases[0].onblur = () => {
+      this.cross = this.corner = this.open = null
+      this.draw()
+    }
     this.root.replaceChildren(bar, this.stage)
     this.choose(this.tool)
   }
@@ -107,6 +115,37 @@ class Editor {
     event.stopPropagation()
   }
 
+  // A box without a mouse: the arrows move a cross, Enter sets a corner and the one across.
+  drawByKey(event) {
+    const moves = {
+      ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+    }
+    if (event.key === "Escape" && this.corner) this.corner = this.open = null
+    else if (event.key === "Enter" || event.key === " ") this.setCorner()
+    else if (moves[event.key]) {
+      const step = CROSS_STEP * (event.shiftKey ? 5 : 1)
+      const within = (value) => Math.min(Math.max(value, 0), 1)
+      this.cross = (this.cross ?? [0.5, 0.5]).map((v, i) => within(v + step * moves[event.key][i]))
+      if (this.corner) this.open = boxOf(this.corner, this.cross)
+    } else return
+    this.draw()
+    event.preventDefault()
+    event.stopPropagation()
+  }
+
+  setCorner() {
+    this.cross ??= [0.5, 0.5]
+    if (!this.corner) {
+      this.corner = this.cross
+      return
+    }
+    const box = boxOf(this.corner, this.cross)
+    this.corner = this.open = null
+    if (box.right - box.left >= SMALLEST && box.bottom - box.top >= SMALLEST) {
+      this.change([...this.shapes, box])
+    }
+  }
+
   change(shapes) {
     this.shapes = shapes
     this.draw()
@@ -118,6 +157,23 @@ class Editor {
     if (this.original) drawView(before, this.original, this.view)
     if (this.edited) drawView(after, this.edited, this.view)
     for (const shape of [...this.shapes, this.open]) if (shape) this.outline(before, shape)
+    if (this.cross) this.drawCross(before)
+  }
+
+  drawCross(canvas) {
+    const context = canvas.getContext("2d")
+    const [x, y] = toCanvas(this.view, ...this.cross)
+    const [px, py] = [x * canvas.width, y * canvas.height]
+    for (const [colour, width] of [["white", 5], ["rgb(228, 87, 46)", 2]]) {
+      context.strokeStyle = colour
+      context.lineWidth = width
+      context.beginPath()
+      context.moveTo(px - 14, py)
+      context.lineTo(px + 14, py)
+      context.moveTo(px, py - 14)
+      context.lineTo(px, py + 14)
+      context.stroke()
+    }
   }
 
   outline(canvas, shape) {
@@ -148,13 +204,6 @@ class Editor {
     let start = null
     const inside = (event) =>
       toImage(this.view, ...placeOf(canvas, event)).map((v) => Math.min(Math.max(v, 0), 1))
-    const box = ([x, y]) => ({
-      kind: "box",
-      left: Math.min(start[0], x),
-      right: Math.max(start[0], x),
-      top: Math.min(start[1], y),
-      bottom: Math.max(start[1], y),
-    })
     canvas.onpointerdown = (event) => {
       start = inside(event)
       canvas.setPointerCapture(event.pointerId)
@@ -164,7 +213,7 @@ class Editor {
     }
     canvas.onpointermove = (event) => {
       if (!start) return
-      if (this.tool === "box") this.open = box(inside(event))
+      if (this.tool === "box") this.open = boxOf(start, inside(event))
       else this.open.points.push(inside(event))
       this.draw()
     }
@@ -179,4 +228,10 @@ class Editor {
     canvas.onpointerup = finish
     canvas.onpointercancel = finish
   }
+}
+
+function boxOf(a, b) {
+  const [left, right] = [Math.min(a[0], b[0]), Math.max(a[0], b[0])]
+  const [top, bottom] = [Math.min(a[1], b[1]), Math.max(a[1], b[1])]
+  return { kind: "box", left, right, top, bottom }
 }

@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from pages.components.common.errors import show_error
+from pages.components.common.progress import watch
 from pages.components.common.resources import engine
 from protocore.errors import JobError
 from protocore.jobs.engine import ANALYSIS, JobControl
 
-REFRESH = 0.4  # seconds
 Work = Callable[[Callable[[int, int], None]], Any]  # is given progress(done, total)
 
 
@@ -30,7 +30,7 @@ def analysis(
 
     job = engine().once(kind=kind, key=key, title=title, device=device, queue=queue, work=perform)
     if job.active:
-        _watch(job.id, title)
+        watch(job.id, title=title, noun="part")
         return None
     if job.status == "done":
         return job.result
@@ -53,18 +53,3 @@ def _reporter(control: JobControl) -> Callable[[int, int], None]:
         control.progress(done, total)
 
     return report
-
-
-def _watch(job_id: str, title: str) -> None:
-    @st.fragment(run_every=REFRESH)
-    def progress() -> None:
-        try:
-            job = engine().view(job_id)
-        except JobError:
-            st.rerun()
-        if not job.active:
-            st.rerun()
-        ahead = f" · {job.position} ahead" if job.position else ""
-        st.progress(job.fraction, text=f"{title} …{ahead}")
-
-    progress()

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import streamlit as st
 
+from pages.components.common.choices import linked_choice
 from pages.components.common.errors import escaped
 from protocore.compare.comparison import Comparison
 from protocore.compare.paths import divergence
@@ -24,6 +25,7 @@ from protocore.reports.tables.compare import (
     top_table,
 )
 
+SATURATED = 0.02  # nearer to 0 or 1 than this
 CONFIG = {"displaylogo": False}
 MEASURES = {"spearman": "All activations (paper)", "profile": "Channel profile"}
 
@@ -31,14 +33,13 @@ MEASURES = {"spearman": "All activations (paper)", "profile": "Channel profile"}
 def show_numbers(comparison: Comparison) -> None:
     """Heatmap of every class on every prototype, one-sided pairs, likeliest classes."""
     matrix = comparison.matrix
-    kind = st.segmented_control(
-        "Value",
-        ("probability", "logit"),
-        format_func=str.capitalize,
-        key="compare_kind",
-        default="probability",
-        required=True,
-    )
+    kinds = ("probability", "logit")
+    if saturated(matrix.probabilities):  # all 0 or 1: only logits tell more
+        kinds = kinds[::-1]
+    kind = linked_choice(
+        st.segmented_control, "Value", kinds, key=f"compare_kind_{kinds[0]}", link="value",
+        format_func=str.capitalize, required=True,
+    )  # fmt: skip
     values = matrix.probabilities if kind == "probability" else matrix.logits
     st.plotly_chart(
         matrix_figure(values, matrix.titles, matrix.labels, kind=kind),
@@ -63,24 +64,30 @@ def show_numbers(comparison: Comparison) -> None:
     )
 
 
+def saturated(probabilities: np.ndarray) -> bool:
+    """Whether every probability is near 0 or 1, so that a matrix of them says nothing more."""
+    return bool(np.all(np.minimum(probabilities, 1 - probabilities) < SATURATED))
+
+
 def show_transfer(titles: list[str], models: list[str], values: np.ndarray) -> None:
     """Probability of the class on every prototype, as every model sees it."""
-    st.markdown("#### What each model says of the others' prototypes")
+    st.markdown("### What each model says of the others' prototypes")
     figure = matrix_figure(values, titles, models, kind="probability")
     st.plotly_chart(figure, key="compare_transfer", config=CONFIG)
 
 
 def show_layers(comparison: Comparison) -> None:
-    """Similarity between prototypes over the layers: where do the classes part?"""
+    """Similarity between prototypes over the layers: where do the classes diverge?"""
     if len(comparison.groups) < 2:
-        st.info("All shown prototypes are of one class: there is nothing to part.")
+        st.info("All prototypes shown are of one class: there is nothing to compare.")
         return
-    st.session_state.setdefault("compare_measure", "spearman")
-    measure = st.segmented_control(
+    measure = linked_choice(
+        st.segmented_control,
         "Measure",
         list(MEASURES),
         format_func=MEASURES.get,
         key="compare_measure",
+        link="measure",
         required=True,
         help="Rank correlation of two prototypes' activations, of all of them or averaged over "
         "space.",
@@ -112,9 +119,9 @@ def show_layers(comparison: Comparison) -> None:
 def show_stability(comparison: Comparison) -> None:
     """How alike a class's prototypes are under other seeds."""
     st.caption(
-        "Mean similarity of the paths through the network (Spearman over the layers). A class "
-        "whose seeds are no more alike than other classes are has no stable prototype yet: build "
-        "no claim on one image of it."
+        "Mean similarity of the paths through the network (Spearman over the layers). If the seeds "
+        "of a class are no more alike than different classes are, do not build a claim on one "
+        "image of it."
     )
     st.dataframe(stability_table(comparison).records(), hide_index=True)
     if len(comparison.seeds) < 2:

@@ -13,14 +13,14 @@ from pages.components.compare.jobs import analysis
 from protocore.compare.edits import COVERS, Box, Stroke, what_if
 from protocore.compare.occlusion import OcclusionMap, occlusion_map
 from protocore.models.classifier import Classifier
-from protocore.reports.figures.compare import occlusion_overlay
+from protocore.reports.figures.compare import AGAINST, SUPPORT, occlusion_overlay
 from protocore.reports.pictures import png_bytes
 
 COVER_TITLES = {
-    "mean": "Cover with the mean colour",
+    "mean": "Mean colour",
     "blur": "Blur",
-    "grey": "Cover with grey",
-    "black": "Cover with black",
+    "grey": "Grey",
+    "black": "Black",
 }
 COLUMNS = 4
 EDITOR = "compare_editor"
@@ -69,10 +69,7 @@ def _show_maps(shown, maps: list[OcclusionMap], classes: list[int], target: int)
     wanted = [classes.index(item.class_index if target == OWN else target) for item in shown.items]
     heats = [one.heat[place] for one, place in zip(maps, wanted, strict=True)]
     limit = max(float(np.abs(heat).max()) for heat in heats)
-    st.caption(
-        f"Orange: covering this place lowers the logit (by up to {limit:.2g}); blue: it raises "
-        "it. One scale for all images."
-    )
+    st.html(_scale(limit))
     columns = st.columns(min(len(heats), COLUMNS))
     for place, (item, one, heat) in enumerate(zip(shown.items, maps, heats, strict=True)):
         image = shown.prototypes[place].image
@@ -81,6 +78,20 @@ def _show_maps(shown, maps: list[OcclusionMap], classes: list[int], target: int)
         with columns[place % COLUMNS]:
             st.image(data_uri(overlay), width="stretch", alt=f"Occlusion map of {item.title}")
             st.caption(f"**{escaped(item.title)}** · logit {logit:.1f}")
+
+
+def _scale(limit: float) -> str:
+    """The colours of the maps and the change of the logit that they stand for."""
+    against, support = (f"rgb({r}, {g}, {b})" for r, g, b in (AGAINST, SUPPORT))
+    return (
+        '<div style="max-width:34rem;font-size:.85rem;font-variant-numeric:tabular-nums">'
+        "Change of the logit when this place is covered; one scale for all images"
+        f'<div style="height:.8rem;border-radius:.2rem;margin:.25rem 0;background:'
+        f'linear-gradient(to right,{support},#888,{against})"></div>'
+        '<div style="display:flex;justify-content:space-between">'
+        f"<span>\u2212{limit:.2g} (falls)</span><span>0</span><span>+{limit:.2g} (rises)</span>"
+        "</div></div>"
+    )
 
 
 @st.fragment
@@ -108,7 +119,7 @@ def show_edits(classifier: Classifier, shown) -> None:
 def _box_by_numbers() -> tuple[Box | Stroke, ...]:
     """A box without a mouse."""
     with st.expander("A box by numbers", icon=":material/crop:"):
-        if not st.toggle("Cover this box too", key="edit_box"):
+        if not st.toggle("Edit this box too", key="edit_box"):
             return ()
         left, right = st.slider("From left to right (%)", 0, 100, (25, 75), key="edit_across")
         top, bottom = st.slider("From top to bottom (%)", 0, 100, (25, 75), key="edit_down")
@@ -122,7 +133,7 @@ def _show_effect(classifier: Classifier, shown, found) -> None:
     classes = list(dict.fromkeys(index for item in shown.items for index, _ in item.weights))
     before = int(found.before.argmax())
     after = int(found.after.argmax())
-    st.caption(f"{found.share:.0%} of the image is covered.")
+    st.caption(f"{found.share:.0%} of the image is edited.")
     columns = st.columns(min(len(classes), COLUMNS))
     for place, index in enumerate(classes):
         change = found.after[index] - found.before[index]

@@ -15,6 +15,7 @@ from protocore.generation.settings import Target
 from protocore.library.library import Filter
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
+from protocore.text import plural
 
 SUGGESTIONS = 5
 PROTOTYPES = 4  # of the anchor, the newest
@@ -29,7 +30,7 @@ def related_classes(spec: ModelSpec, classifier: Classifier, anchor: int) -> lis
     if any(index not in options for index in chosen):
         st.session_state["compare_classes"] = [index for index in chosen if index in options]
     chosen = st.multiselect(
-        "Compared with",
+        "Compare with",
         options,
         format_func=classifier.label,
         key="compare_classes",
@@ -57,12 +58,13 @@ def _suggestions(spec: ModelSpec, classifier: Classifier, anchor: int) -> None:
     title = "Looking for related classes"
     found = analysis("related", key, title, spec.device, work)
     if found is not None:
-        st.caption("Most related, with the reason; a click adds one.")
+        if not any(item.strength_text == "strong" for item in found.items):
+            st.caption("No strong relation to another class was found.")
+        if found.items:
+            st.caption("Most related first, with the evidence:")
         with st.container(gap="xxsmall"):
             for item in found.items:
                 _suggestion_button(item)
-        if not found.items:
-            st.caption("No class is clearly related; choose one by name.")
         for note in found.notes:
             st.caption(f":material/info: {escaped(note[:1].upper() + note[1:])}.")
     if classifier.source != "demo":
@@ -87,7 +89,10 @@ def _suggestion_button(item) -> None:
         disabled=item.class_index in chosen,
         width="stretch",
     )
-    st.caption(escaped(min(item.evidence, key=lambda part: part.rank).text))
+    strongest = max(item.evidence, key=lambda part: part.strength)
+    more = len(item.evidence) - 1
+    rest = f" and {plural(more, 'more reason')}" if more else ""
+    st.caption(escaped(f"{item.strength_text}: {strongest.text}{rest}"))
 
 
 def _add_class(index: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from pages.components.common.choices import linked_choice
 from pages.components.common.errors import escaped
 from pages.components.common.links import linked_spec
 from pages.components.common.resources import library, load_model, pool
@@ -33,7 +34,9 @@ from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
 from protocore.similarity.activations import LAYER_SETS
 
-SECTIONS = ("Numbers", "Layers", "Stability", "Contrast", "Where", "What if", "Export")
+SECTIONS = (
+    "Numbers", "Layers", "Stability", "Contrast", "Occlusion map", "Edit & re-score", "Export"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,18 +95,18 @@ def show_comparison(ids: Sequence[str]) -> None:
             icon=":material/arrow_back:",
         )
         return
-    section = st.segmented_control(
-        "What to look at", SECTIONS, key="compare_section", default=SECTIONS[0], required=True,
-        label_visibility="collapsed", persist_state="session",
+    section = linked_choice(
+        st.segmented_control, "What to look at", list(SECTIONS), key="compare_section",
+        link="section", required=True, label_visibility="collapsed", persist_state="session",
     )  # fmt: skip
     spec = _examiner(shown)
     classifier = load_model(spec)
     _other_weights(classifier, shown)
     if section == "Contrast":
         show_contrast(spec, classifier, shown)
-    elif section == "Where":
+    elif section == "Occlusion map":
         show_occlusion(classifier, shown)
-    elif section == "What if":
+    elif section == "Edit & re-score":
         show_edits(classifier, shown)
     else:
         layer_set = _layer_set() if section == "Layers" else _chosen_layer_set()
@@ -131,7 +134,7 @@ def _fairness_line(shown: Shown) -> None:
             )
         else:
             reasons = escaped("; ".join(found.unfair))
-            st.markdown(f":orange[:material/warning: Not quite fair: {reasons}.]")
+            st.markdown(f":orange[:material/warning: Not a controlled comparison: {reasons}.]")
         st.button("Close", icon=":material/close:", on_click=compare_state.show, args=((),))
     if len(sizes) > 1:
         listed = " and ".join(f"{size} px" for size in sizes)
@@ -186,8 +189,8 @@ def _other_weights(classifier: Classifier, shown: Shown) -> None:
     hashes = {prototype.record.weight_hash for prototype in shown.prototypes}
     if classifier.weight_hash not in hashes:
         st.warning(
-            f"These prototypes were made with other weights than {escaped(classifier.title)} has "
-            "now: the numbers below are what the present weights say of them.",
+            f"The weights of {escaped(classifier.title)} have changed since these prototypes were "
+            "made: the numbers below come from the present weights.",
             icon=":material/warning:",
         )
 
@@ -197,14 +200,14 @@ def _chosen_layer_set() -> str:
 
 
 def _layer_set() -> str:
-    said = {
+    texts = {
         "weighted": "Convolutions and linear maps",
-        "leaf": "All without children",
-        "all": "All (paper)",
+        "leaf": "Leaf modules",
+        "all": "All modules (the paper's)",
     }
     st.session_state.setdefault("compare_layer_set", "weighted")
     return st.selectbox(
-        "Layers", reversed(LAYER_SETS), format_func=said.get, key="compare_layer_set",
+        "Layers", reversed(LAYER_SETS), format_func=texts.get, key="compare_layer_set",
         persist_state="session", width=300,
     )  # fmt: skip
 

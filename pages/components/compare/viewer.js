@@ -1,15 +1,21 @@
 // Prototypes side by side: synchronised zoom and pan, pair, blink, difference, enlarged.
 
 const BLINK_MS = 700
+// Matplotlib's "inferno" in seven steps: even in brightness, also for the colour-blind
+const RAMP = [
+  [0, 0, 4], [51, 10, 95], [120, 28, 109], [187, 55, 84], [237, 105, 37], [251, 180, 26],
+  [252, 255, 164],
+]
 const viewers = new WeakMap()
 
 export default function (component) {
-  const { data, parentElement } = component
+  const { data, parentElement, setStateValue } = component
   let viewer = viewers.get(parentElement)
   if (!viewer) {
     viewer = new Viewer(parentElement.querySelector(".viewer"))
     viewers.set(parentElement, viewer)
   }
+  viewer.tell = (shown) => setStateValue("shown", shown)
   viewer.show(data)
   return () => {
     viewer.close()
@@ -35,14 +41,16 @@ class Viewer {
   }
 
   show(data) {
-    const signature = JSON.stringify(data)
+    const signature = JSON.stringify([data.items, data.columns])
     if (signature === this.signature) return
+    const first = !this.signature
     this.signature = signature
     this.items = data.items
     this.columns = data.columns
     this.images = data.items.map((item) => loadImage(item.image, () => this.loaded()))
-    this.first = 0
+    this.first = data.first
     this.second = data.second
+    if (first) this.mode = data.mode
     if (data.items.length < 2 || this.mode === "one") this.mode = "grid"
     this.build()
   }
@@ -67,8 +75,6 @@ class Viewer {
     bar.append(element("span", "hint", hint + (this.items.length > 1 ? " · b: blink" : "")))
     this.stage = element("div", `stage ${this.mode}`)
     this.stage.style.setProperty("--columns", this.columns)
-    const rows = Math.max(...this.items.map((item) => item.row)) + 1
-    this.stage.style.setProperty("--tile", rows > 1 ? "18rem" : "26rem")
     this.root.replaceChildren(bar, this.stage)
     this.canvases = []
     if (this.mode === "grid") this.items.forEach((item, place) => this.addTile(item, place))
@@ -106,6 +112,7 @@ class Viewer {
       this.differenceOf = null
       if (this.mode === "grid" || this.mode === "one") this.mode = "pair"
       this.build()
+      this.report()
     }
     return select
   }
@@ -114,8 +121,12 @@ class Viewer {
     const tile = element("figure")
     const canvas = element("canvas")
     canvas.dataset.item = place
-    canvas.role = "img"
-    canvas.ariaLabel = `Prototype of ${item.title}, ${item.badge}`
+    name(canvas, `Prototype of ${item.title}, ${item.badge}. Enter enlarges it.`)
+    canvas.onkeydown = (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return
+      event.preventDefault()
+      this.enlarge(place)
+    }
     if (this.mode === "grid") {
       tile.style.gridColumn = item.column + 1
       tile.style.gridRow = item.row + 1
@@ -131,21 +142,25 @@ class Viewer {
     const tile = element("figure")
     const canvas = element("canvas")
     canvas.dataset.item = this.mode
-    canvas.role = "img"
-    canvas.ariaLabel = this.mode
+    name(canvas, this.mode)
     this.listen(canvas, () => {})
     const label = caption("", "")
     tile.append(canvas, label)
     this.stage.append(tile)
     const titles = [this.items[this.first].title, this.items[this.second].title]
     if (this.mode === "difference") {
-      label.firstChild.textContent = `${titles[0]} | ${titles[1]}`
+      name(canvas, `Difference in brightness between ${titles.join(" and ")}`)
+      label.firstChild.textContent = `Difference in brightness: ${titles[0]} | ${titles[1]}`
+      const bar = scale()
+      tile.append(bar)
       const source = () => {
         const found = this.difference()
-        label.lastChild.textContent = found ? `mean |difference| ${found.mean.toFixed(1)}` : ""
-        return found ? found.canvas : new Image()
+        if (found) bar.lastChild.textContent = `${Math.round(found.most)} of 255`
+        label.lastChild.textContent = found ? `mean ${found.mean.toFixed(1)} of 255` : ""
+        return found ? found.heat : new Image()
       }
       this.canvases.push({ canvas, source })
+      this.addRaw(titles)
       return
     }
     this.turned = false
@@ -161,6 +176,17 @@ class Viewer {
     if (this.mode === "blink" && !still) this.timer = setInterval(() => this.turn(), BLINK_MS)
   }
 
+  addRaw(titles) {
+    const tile = element("figure")
+    const canvas = element("canvas")
+    canvas.dataset.item = "raw difference"
+    name(canvas, `Difference of colours between ${titles.join(" and ")}`)
+    this.listen(canvas, () => {})
+    tile.append(canvas, caption("Difference of colours", "black: none"))
+    this.stage.append(tile)
+    this.canvases.push({ canvas, source: () => this.difference()?.raw ?? new Image() })
+  }
+
   draw() {
     for (const { canvas, source } of this.canvases) drawView(canvas, source(), this.view)
   }
@@ -171,7 +197,7 @@ class Viewer {
     const key = `${this.first} ${this.second}`
     if (this.differenceOf !== key) {
       this.differenceOf = key
-      this.found = absoluteDifference(...pair)
+      this.found = differenceOf(...pair)
     }
     return this.found
   }
@@ -185,8 +211,14 @@ class Viewer {
     }
     this.mode = mode
     this.build()
+    this.report()
     if (mode === "swap") this.turn()
     this.root.focus({ preventScroll: true })
+  }
+
+  // The server keeps mode and pair in the page's address.
+  report() {
+    this.tell({ mode: this.mode, first: this.first, second: this.second })
   }
 
   turn() {
@@ -261,23 +293,45 @@ function caption(title, badge) {
   return made
 }
 
-// |first - second| per channel, both drawn at the size of the larger; mean is 0..255.
-function absoluteDifference(first, second) {
+// The scale of the heat map: dark is no difference, bright the largest.
+function scale() {
+  const made = element("div", "scale")
+  const bar = element("span", "ramp")
+  bar.style.background = `linear-gradient(to right, ${RAMP.map((c) => `rgb(${c})`)})`
+  made.append(element("span", "", "0"), bar, element("span", "", ""))
+  return made
+}
+
+// |first - second|, both drawn at the size of the larger: of brightness as a heat map from 0 to
+// the largest, and raw per channel. Figures are 0..255.
+function differenceOf(first, second) {
   const width = Math.max(first.naturalWidth, second.naturalWidth)
   const height = Math.max(first.naturalHeight, second.naturalHeight)
-  const canvas = Object.assign(document.createElement("canvas"), { width, height })
-  const context = canvas.getContext("2d", { willReadFrequently: true })
+  const sheet = () => Object.assign(document.createElement("canvas"), { width, height })
+  const [raw, heat] = [sheet(), sheet()]
+  const context = raw.getContext("2d", { willReadFrequently: true })
   const pixels = [first, second].map((image) => {
     context.drawImage(image, 0, 0, width, height)
     return context.getImageData(0, 0, width, height)
   })
   const [a, b] = pixels.map((part) => part.data)
-  let total = 0
-  for (let i = 0; i < a.length; i++) {
-    if (i % 4 === 3) continue
-    a[i] = Math.abs(a[i] - b[i])
-    total += a[i]
+  const light = new Float32Array(width * height)
+  const brightness = (p, i) => 0.2126 * p[i] + 0.7152 * p[i + 1] + 0.0722 * p[i + 2]
+  for (let i = 0; i < a.length; i += 4) {
+    light[i / 4] = Math.abs(brightness(a, i) - brightness(b, i))
+    for (let c = i; c < i + 3; c++) a[c] = Math.abs(a[c] - b[c])
   }
   context.putImageData(pixels[0], 0, 0)
-  return { canvas, mean: total / (width * height * 3) }
+  const most = light.reduce((x, y) => Math.max(x, y), 0)
+  const mean = light.reduce((x, y) => x + y, 0) / light.length
+  const map = new ImageData(width, height)
+  light.forEach((value, i) => map.data.set([...rampColour(most ? value / most : 0), 255], 4 * i))
+  heat.getContext("2d").putImageData(map, 0, 0)
+  return { raw, heat, mean, most }
+}
+
+function rampColour(share) {
+  const place = share * (RAMP.length - 1)
+  const low = Math.min(Math.floor(place), RAMP.length - 2)
+  return RAMP[low].map((value, c) => value + (place - low) * (RAMP[low + 1][c] - value))
 }

@@ -58,7 +58,7 @@ def _follow_link() -> None:
 def _list() -> None:
     infos = library().reviews.infos()
     trash = library().reviews.infos(deleted=True)
-    st.markdown("#### Sessions")
+    st.markdown("## Sessions")
     if not infos:
         st.info(
             "No sessions yet. The **case study** on the right takes ten minutes, on the demo model "

@@ -165,14 +165,13 @@ def _ways_on(session: ReviewSession, blind_round: Round, place: int, undescribed
     last = len(blind_round.items) - 1
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Back", key=f"look_back_{blind_round.id}", icon=":material/chevron_left:",
+            "Back", key="look_back", icon=":material/chevron_left:",
             disabled=place == 0, on_click=_turn, args=(session, blind_round, place - 1),
-            shortcut="K",
         )  # fmt: skip
         st.button(
-            "Next", key=f"look_next_{blind_round.id}", icon=":material/chevron_right:",
+            "Next", key="look_next", icon=":material/chevron_right:",
             disabled=place == last, on_click=_turn, args=(session, blind_round, place + 1),
-            shortcut="J", type="secondary" if place == last else "primary",
+            type="secondary" if place == last else "primary",
         )  # fmt: skip
         text = f" ({undescribed} of the pictures have no description yet)" if undescribed else ""
         with st.popover(

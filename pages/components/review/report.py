@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import streamlit as st
 
 from pages.components.common.resources import library, pool
@@ -12,6 +15,7 @@ from protocore.library.review_bundle import REVIEW_SUFFIX, export_review_to_cach
 from protocore.library.verify import verify_bundle
 from protocore.models.spec import ModelSpec
 from protocore.reports.html import moment
+from protocore.reports.pdf import find_browser, html_to_pdf
 from protocore.reports.review.build import report_name, session_report
 from protocore.review.events import Noted
 from protocore.review.log import log_rows
@@ -50,12 +54,32 @@ def show_report(session: ReviewSession) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
+        if find_browser():
+            st.download_button(
+                "PDF",
+                data=lambda: _pdf(session),
+                file_name=report_name(session).replace(".html", ".pdf"),
+                mime="application/pdf",
+                key="review_pdf",
+                icon=":material/picture_as_pdf:",
+                help="Takes some seconds: Chromium prints the report.",
+                on_click="ignore",
+            )
+        else:
+            st.caption("Open it in any browser and print it for a PDF.")
     with right, st.container(border=True, height="stretch"):
         wanted = _bundle(session)
     if wanted:
         st.session_state["review_verify_of"] = (session.id, session.version)
     if st.session_state.get("review_verify_of") == (session.id, session.version):
         _verification(session)
+
+
+def _pdf(session: ReviewSession) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="protocore-report-") as folder:
+        page = Path(folder, "report.html")
+        page.write_text(session_report(library(), session.id), encoding="utf-8")
+        return html_to_pdf(page).read_bytes()
 
 
 def _bundle(session: ReviewSession) -> bool:

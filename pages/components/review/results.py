@@ -35,7 +35,7 @@ ORDERS = {
 def show_result(session: ReviewSession, test: Test, result: TestResult) -> None:
     """Tables, warnings, downloads and images of a finished test."""
     analysis = result.analysis
-    st.markdown("##### What the model predicts")
+    st.markdown("### What the model predicts")
     left, right = st.columns(2)
     left.dataframe(cohort_table(analysis).records(), hide_index=True, width="stretch")
     right.dataframe(score_table(analysis).records(), hide_index=True, width="stretch")

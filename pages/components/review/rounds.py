@@ -7,9 +7,10 @@ from contextlib import suppress
 import streamlit as st
 
 from pages.components.common.errors import show_error
+from pages.components.common.progress import watch
 from pages.components.common.resources import engine, library, pool
 from pages.components.review import state as review_state
-from pages.components.review.jobs import find_job, watch_job
+from pages.components.review.jobs import find_job
 from protocore.errors import JobError
 from protocore.generation.presets import PRESETS, default_preset, find_preset
 from protocore.jobs.engine import JobView
@@ -143,7 +144,7 @@ def being_made(review_id: str) -> bool:
 def _progress(job: JobView) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
-            watch_job(job.id, "step")
+            watch(job.id, noun="step")
         st.button("Stop", key="round_stop", icon=":material/stop:", on_click=_stop, args=(job.id,))
 
 

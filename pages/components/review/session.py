@@ -29,7 +29,7 @@ def header(session: ReviewSession) -> None:
     """Title, model and who is here; a way back to the list."""
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
-        st.markdown(f"#### {escaped(session.title)}")
+        st.markdown(f"## {escaped(session.title)}")
         st.caption(
             f"{escaped(session.started.model_title)} · weights "
             f"{session.started.weight_hash[:12]} · started {moment(session.created)} · "

@@ -5,11 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components.common.errors import escaped, show_error
+from pages.components.common.progress import watch
 from pages.components.common.resources import engine, library, pool
 from pages.components.review import state as review_state
 from pages.components.review.cohorts import pick_cohorts
 from pages.components.review.decision import decision_controls, show_evidence
-from pages.components.review.jobs import find_job, watch_job
+from pages.components.review.jobs import find_job
 from pages.components.review.results import show_result
 from protocore.cohorts.result import TestResult
 from protocore.jobs.cohort_tests import (
@@ -121,7 +122,7 @@ def _running(session: ReviewSession, test: Test) -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
-            watch_job(job.id, "image")
+            watch(job.id, noun="image")
         st.button(
             "Stop",
             key="test_stop",

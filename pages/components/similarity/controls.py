@@ -17,7 +17,7 @@ LISTED = 500  # prototypes to choose from, the latest; the Library finds older o
 MAX_PROTOTYPES = 100
 LAYER_TEXTS = {
     "all": "All modules (the paper's)",
-    "leaf": "Modules without parts",
+    "leaf": "Leaf modules",
     "weighted": "Convolutions and linear maps",
 }
 KEEP = {"persist_state": "session"}
@@ -36,7 +36,7 @@ def controls() -> SimilarityRequest | None:
         LAYER_SETS,
         format_func=LAYER_TEXTS.get,
         key="similarity_layers",
-        help="More layers take longer the first time; the result is kept.",
+        help="More layers take longer; results are cached.",
         **KEEP,
     )
     with st.expander("Number of images", icon=":material/tune:"):
@@ -74,13 +74,13 @@ def _pick_prototypes() -> list[PrototypeInfo]:
     if len(models) > 1:
         st.warning(
             f"These are of {len(models)} models ({', '.join(models)}). Layers of different models "
-            "cannot be laid side by side: keep those of one.",
+            "cannot be compared: keep prototypes of one model.",
             icon=":material/rule:",
         )
         return []
     without = [info.title for info in infos if not info.model_link]
     if without:
-        st.warning(f"{without[0]} does not say with which model it was made: take it off.")
+        st.warning(f"{without[0]} does not name its model: remove it from the selection.")
         return []
     return infos
 
@@ -112,16 +112,16 @@ def _label(info: PrototypeInfo) -> str:
 
 def _pick_numbers() -> tuple[int, int]:
     count = st.number_input(
-        "Images of the class, and of others",
+        "Images per group (same class, other classes)",
         MIN_IMAGES,
         1000,
         DEFAULT_IMAGES,
         step=10,
         key="similarity_count",
-        help=f"The paper's are {DEFAULT_IMAGES}. Fewer are quicker, with wider intervals.",
+        help=f"The paper used {DEFAULT_IMAGES}. Fewer are faster, with wider intervals.",
         **KEEP,
     )
-    seed = st.number_input("Seed of the draw", 0, 2**31, 0, key="similarity_seed", **KEEP)
+    seed = st.number_input("Sampling seed", 0, 2**31, 0, key="similarity_seed", **KEEP)
     return int(count), int(seed)
 
 

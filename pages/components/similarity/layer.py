@@ -14,6 +14,7 @@ from protocore.jobs.similarity import MeasuredClass
 from protocore.reports.figures.layers import scores_figure
 from protocore.reports.tables.similarity import place_among
 from protocore.similarity.measures import MEASURES, find_measure
+from protocore.text import plural
 
 SHOWN = 6  # most and least similar images
 
@@ -26,6 +27,9 @@ def show_layer(part: MeasuredClass, measure: str, clicked: int | None) -> None:
     st.session_state["similarity_clicked"] = clicked
     if (st.session_state.get("similarity_layer") or 0) >= len(layers):
         st.session_state["similarity_layer"] = None  # the class shown before had more layers
+    names = [layer.name for layer in layers]
+    if "similarity_layer" not in st.session_state and st.query_params.get("layer") in names:
+        st.session_state["similarity_layer"] = names.index(st.query_params["layer"])
     chosen = st.selectbox(
         "Layer in detail",
         range(len(layers)),
@@ -34,7 +38,10 @@ def show_layer(part: MeasuredClass, measure: str, clicked: int | None) -> None:
         key="similarity_layer",
         placeholder="Click on a point of the chart, or type a module's name",
     )
-    if chosen is not None:
+    if chosen is None:
+        st.query_params.pop("layer", None)
+    else:
+        st.query_params["layer"] = names[chosen]
         _detail(part, measure, chosen)
 
 
@@ -59,8 +66,8 @@ def _detail(part: MeasuredClass, measure: str, layer: int) -> None:
         share = place_among(evaluation, measure, layer, index)
         if math.isfinite(share):
             st.markdown(
-                f"**{escaped(label)}** is at least as close to the class's mean as {share:.0%} of "
-                "the same-class images are to the mean of the others."
+                f"**{escaped(label)}** is closer to the class mean than {share:.0%} of "
+                "held-out class images."
             )
     sign = 1 if MEASURES[place].larger_is_closer else -1
     order = [int(i) for i in np.argsort(-sign * same) if np.isfinite(same[i])]
@@ -77,8 +84,8 @@ def _missing(*scores: np.ndarray) -> None:
     lost = sum(int((~np.isfinite(values)).sum()) for values in scores)
     if lost:
         st.caption(
-            f":material/info: {lost} images leave this layer constant, which has no rank "
-            "correlation; they are left out."
+            f":material/info: {plural(lost, 'image')} left out: this layer is constant for them, "
+            "which has no rank correlation."
         )
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import streamlit as st
 
+from pages.components.common.progress import stop_job, watch
 from pages.components.common.resources import engine
-from pages.components.generate.live_view import duration
 from protocore.errors import JobError
 from protocore.jobs.engine import JobView
 from protocore.jobs.similarity import KIND
-
-REFRESH = 0.5  # seconds
 
 
 def find_job() -> JobView | None:
@@ -35,38 +31,20 @@ def find_job() -> JobView | None:
 
 def show_progress(job: JobView) -> None:
     """A bar with the time left, redrawn by itself, and a button to stop."""
+    shown = len(job.snapshot or ())
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container():
-            _watch(job.id, len(job.snapshot or ()))
+            watch(
+                job.id,
+                until=lambda view: not view.active or len(view.snapshot or ()) > shown,
+                noun="part",
+            )
         st.button(
             "Stop",
             key="similarity_stop",
             icon=":material/stop:",
-            help="What has been measured is kept",
+            help="What has been measured is saved",
             disabled=job.status == "stopping",
-            on_click=_stop,
+            on_click=stop_job,
             args=(job.id,),
         )
-
-
-def _stop(job_id: str) -> None:
-    with suppress(JobError):  # it may have ended between the drawing of the button and the click
-        engine().stop(job_id)
-
-
-@st.fragment(run_every=REFRESH)
-def _watch(job_id: str, shown: int) -> None:
-    try:
-        view = engine().view(job_id)
-    except JobError:
-        st.rerun()
-    if not view.active or len(view.snapshot or ()) > shown:
-        st.rerun()  # of the whole page: the results, or those of one more class
-    parts = [view.text or "starting"]
-    if view.status == "queued":
-        parts = [f"waiting, {view.position} ahead on {view.device}"]
-    elif view.status != "running":
-        parts.insert(0, view.status)
-    elif view.seconds_left is not None:
-        parts.append(f"{duration(view.seconds_left)} left")
-    st.progress(view.fraction, text=" · ".join(parts))

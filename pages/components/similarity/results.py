@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import repeat
 
 import streamlit as st
 
+from pages.components.common.choices import linked_choice
 from pages.components.common.errors import escaped
 from pages.components.common.images import data_uri
 from pages.components.common.resources import library
@@ -17,6 +19,7 @@ from protocore.jobs.similarity import MeasuredClass
 from protocore.reports.charts.layers import LayerChart, chart_svg
 from protocore.reports.charts.similarity import evaluation_chart
 from protocore.reports.figures.layers import chart_page, layer_figure
+from protocore.reports.tables import Table
 from protocore.reports.tables.similarity import (
     class_means,
     layers_csv,
@@ -26,36 +29,55 @@ from protocore.reports.tables.similarity import (
 from protocore.similarity.measures import MEASURES
 from protocore.similarity.reference import DEFAULT_IMAGES
 from protocore.similarity.summary import Evaluation, Naturalness, naturalness
+from protocore.similarity.witness import WitnessSummary
+from protocore.text import plural
 
-PER_ROW = 4  # badges
-GOOD_SHARE = 0.656  # of layers with Equation 1: the paper's figure for InceptionV1
 MEASURE_TITLES = {measure.name: measure.title for measure in MEASURES}
 EXPLANATIONS = {measure.name: measure.explanation for measure in MEASURES}
+LEGEND = (
+    "**Similarity**: how alike the network treats the prototype and the mean image of its class, "
+    "averaged over the layers (Spearman); **same class**, **other classes**: what "
+    "natural images reach. **Equation 1**: share of layers in which the prototype comes at least "
+    "as close as images of its class do on average. **Probability** of the class: a nearly blank "
+    "image can be similar while the model no longer recognises it. **Witnesses**: how often other "
+    "networks put the class first. **Channel profile**: a stricter similarity, of the "
+    "activations averaged over space."
+)
+# Table 4 of the paper: mean Spearman over layers, ± over classes, 100 photos a class.
+PAPER_TABLE4 = {
+    "Prototype": ("0.54 ± 0.06", "0.56 ± 0.07"),
+    "Same-class images": ("0.50 ± 0.05", "0.50 ± 0.05"),
+    "Different-class images": ("0.41 ± 0.06", "0.40 ± 0.06"),
+}
+PAPER_NETWORKS = ("Paper, ResNet-18", "Paper, InceptionV1")
+VIEWS = ("As measured", "Normalised")
 
 
 def show_results(measured: Sequence[MeasuredClass]) -> None:
     """Everything about a finished (or stopped) measurement."""
     for part in measured:
         _about_reference(part.evaluation)
-    _badges(measured)
+    _prototypes(measured)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         part = measured[_pick_class(measured)]
-        measure = st.segmented_control(
-            "Measure",
-            list(MEASURE_TITLES),
-            default="spearman",
-            format_func=MEASURE_TITLES.get,
-            key="similarity_measure",
-            required=True,
-        )
-        view = st.segmented_control(
-            "Curves", ["As measured", "Normalised"], default="As measured", key="similarity_view",
+        measure = linked_choice(
+            st.segmented_control, "Measure", list(MEASURE_TITLES), key="similarity_measure",
+            link="measure", format_func=MEASURE_TITLES.get, required=True,
+        )  # fmt: skip
+        view = linked_choice(
+            st.segmented_control, "Curves", list(VIEWS), key="similarity_view", link="view",
             required=True, help="Normalised: 1 is the same class, 0 is a different class. Layers "
             "in which the two can hardly be told apart are left out and counted.",
         )  # fmt: skip
     st.caption(f"{MEASURE_TITLES[measure]}: {EXPLANATIONS[measure]}.")
-    chart = evaluation_chart(part.evaluation, measure, normalised=view == "Normalised")
-    show_layer(part, measure, _draw(chart))
+    chart = evaluation_chart(part.evaluation, measure, normalised=view == VIEWS[1])
+    clicked = _draw(chart)
+    if view == VIEWS[0]:
+        st.caption(
+            "Shaded: mean ± one standard deviation over images of the same class and of other "
+            "classes. Click a point to see its layer."
+        )
+    show_layer(part, measure, clicked)
     _tables(measured, measure)
     _downloads(measured, part, chart)
 
@@ -69,62 +91,89 @@ def _about_reference(evaluation: Evaluation) -> None:
         f"{len(evaluation.similarity.layers)} layers of {escaped(evaluation.model)}"
     )
     if natural.skipped:
-        with st.expander(f"{len(natural.skipped)} files were skipped", icon=":material/warning:"):
+        with st.expander(
+            f"{plural(len(natural.skipped), 'file')} skipped", icon=":material/warning:"
+        ):
             st.dataframe(
                 [{"File": one.name, "Reason": one.reason} for one in natural.skipped],
                 hide_index=True,
             )
 
 
-def _badges(measured: Sequence[MeasuredClass]) -> None:
-    found = [
-        (identifier, label, badge)
+def _prototypes(measured: Sequence[MeasuredClass]) -> None:
+    """All prototypes with what was measured, every figure in sight."""
+    rows = [
+        _row(identifier, label, badge, seen)
         for part in measured
-        for identifier, label, badge in zip(
+        for identifier, label, badge, seen in zip(
             part.prototype_ids,
             part.evaluation.labels,
             naturalness(part.evaluation.similarity),
-            strict=True,
+            part.evaluation.witnesses or repeat(None),
+            strict=False,
         )
     ]
-    for start in range(0, len(found), PER_ROW):
-        row = found[start : start + PER_ROW]
-        for column, (identifier, label, badge) in zip(st.columns(PER_ROW), row, strict=False):
-            with column.container(border=True):
-                _badge(identifier, label, badge)
+    if not any(row["Witnesses"] for row in rows):
+        for row in rows:
+            del row["Witnesses"]
+    number = st.column_config.NumberColumn(format="%.2f", width="small")
+    share = st.column_config.NumberColumn(format="percent", width="small")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        width="stretch",
+        row_height=56,
+        key="similarity_prototypes_table",
+        column_config={
+            "": st.column_config.ImageColumn(width="small"),
+            "Prototype": st.column_config.TextColumn(width="medium"),
+            **dict.fromkeys(FIGURES, number),
+            "Equation 1": share,
+        },
+    )
+    st.caption(LEGEND)
+    for row in rows:
+        if row["Probability"] < 0.5:
+            st.markdown(
+                f":orange[:material/warning:] The model hardly recognises the class in "
+                f"**{escaped(row['Prototype'])}** (probability {row['Probability']:.2f})."
+            )
 
 
-def _badge(identifier: str, label: str, badge: Naturalness) -> None:
+FIGURES = ("Similarity", "Same class", "Other classes", "Probability", "Channel profile",
+           "Profile, same class")  # fmt: skip
+
+
+def _row(
+    identifier: str, label: str, badge: Naturalness, seen: WitnessSummary | None
+) -> dict[str, object]:
     try:
-        thumbnail = library().thumbnail(identifier).read_bytes()
-        st.image(data_uri(thumbnail), width="stretch", alt=f"Prototype {label}")
+        picture = data_uri(library().thumbnail(identifier).read_bytes())
     except LibraryError:
-        st.caption("Its picture is no longer in the library.")
-    natural = badge.similarity >= badge.same
-    seen = badge.probability >= 0.5
-    st.markdown(
-        f"**{escaped(label)}**  \n"
-        f":{'green' if natural else 'orange'}-badge[similarity {badge.similarity:.2f}] "
-        f":{'green' if seen else 'red'}-badge[p {badge.probability:.2f}] "
-        f":{'green' if badge.share >= GOOD_SHARE else 'orange'}-badge[Eq. 1 on {badge.share:.0%}]"
-    )
-    st.caption(
-        f"{badge.assessment[:1].upper()}{badge.assessment[1:]}. Photos {badge.same:.2f}, of other "
-        f"classes {badge.different:.2f}; channel profile {badge.profile:.2f} of "
-        f"{badge.profile_same:.2f}."
-    )
+        picture = None  # it was deleted since
+    witnesses = seen and f"{seen.top1:.0%} of {len(seen.witnesses)}"
+    return {
+        "": picture,
+        "Prototype": label,
+        "Similarity": badge.similarity,
+        "Same class": badge.same,
+        "Other classes": badge.different,
+        "Equation 1": badge.share,
+        "Probability": badge.probability,
+        "Witnesses": witnesses,
+        "Channel profile": badge.profile,
+        "Profile, same class": badge.profile_same,
+    }
 
 
 def _pick_class(measured: Sequence[MeasuredClass]) -> int:
     if len(measured) == 1:
         return 0
-    return st.selectbox(
-        "Class",
-        range(len(measured)),
-        format_func=lambda i: measured[i].evaluation.class_label,
-        key="similarity_class",
-        width=240,
+    labels = [part.evaluation.class_label for part in measured]
+    label = linked_choice(
+        st.selectbox, "Class", labels, key="similarity_class", link="class", width=240
     )
+    return labels.index(label)
 
 
 def _draw(chart: LayerChart) -> int | None:
@@ -142,20 +191,33 @@ def _draw(chart: LayerChart) -> int | None:
 
 def _tables(measured: Sequence[MeasuredClass], measure: str) -> None:
     evaluations = [part.evaluation for part in measured]
-    left, right = st.columns([3, 2])
-    with left:
-        st.markdown("#### Every prototype")
-        rows = similarity_table(evaluations, measure).records()
-        st.dataframe(rows, hide_index=True, key="similarity_table")
-        st.caption(
-            "± over layers; in brackets 95% bootstrap intervals over the natural images. The mean "
-            "activations themselves are taken as given."
-        )
-    with right:
-        means = class_means(evaluations, measure)
-        st.markdown("#### Over classes (Table 4)")
-        st.dataframe(means.records(), hide_index=True, key="similarity_table4")
-        st.caption(means.title)
+    st.markdown(f"### {MEASURE_TITLES[measure]} with intervals")
+    rows = similarity_table(evaluations, measure).records()
+    st.dataframe(rows, hide_index=True, key="similarity_table", width="stretch")
+    st.caption(
+        "± over layers; in brackets 95% bootstrap intervals over the natural images. The mean "
+        "activations themselves are taken as given."
+    )
+    means = class_means(evaluations, measure)
+    st.markdown("### Over classes, beside the paper's Table 4")
+    st.dataframe(_beside_paper(means, measure), hide_index=True, key="similarity_table4")
+    st.caption(
+        f"{means.title}. The paper's figures are for photos of ImageNet classes, its prototypes "
+        "and all layers: another network or other images give other figures."
+    )
+
+
+def _beside_paper(means: Table, measure: str) -> list[dict]:
+    """Ours, and for the paper's measure what it reports for its two networks."""
+    records = means.records()
+    if measure != "spearman":
+        return records
+    missing = ("",) * len(PAPER_NETWORKS)
+    return [
+        record
+        | dict(zip(PAPER_NETWORKS, PAPER_TABLE4.get(record["Quantity"], missing), strict=True))
+        for record in records
+    ]
 
 
 def _downloads(measured: Sequence[MeasuredClass], part: MeasuredClass, chart: LayerChart) -> None:

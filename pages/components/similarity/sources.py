@@ -13,13 +13,13 @@ import streamlit as st
 
 from pages.components.common.errors import show_error
 from pages.components.common.resources import engine, library
-from pages.components.generate.live_view import duration
 from protocore.errors import NaturalReferenceError, ProtocoreError
 from protocore.jobs.similarity import submit_download
 from protocore.models.classifier import Classifier
 from protocore.similarity.datasets import IMAGENETTE_SIZES, imagenet_folder, imagenette_folder
 from protocore.similarity.image_sets import ImageSet, from_uploads, open_folder, open_zip
 from protocore.similarity.matching import OTHER_CLASS, FolderMatch, match_folders
+from protocore.text import time_left
 
 SOURCES = {"demo": "Demo", "folder": "Folder", "upload": "Upload", "dataset": "Data set"}
 DATASETS = (*(f"Imagenette {size}" for size in IMAGENETTE_SIZES), "ImageNet val", "ImageNet train")
@@ -69,14 +69,14 @@ def _likely_source(classifier: Classifier) -> str:
 
 def _pick_folder() -> ImageSet | None:
     path = st.text_input(
-        "Folder on this computer",
+        "Folder on the server",
         key="similarity_folder",
         placeholder="/folder/with/one/subfolder/per/class",
         help="Subfolders named by class name, class index or WordNet id",
         **KEEP,
     ).strip()
     if not path:
-        st.caption("One subfolder per class; a hundred images of each are what the paper used.")
+        st.caption("One subfolder per class; the paper used 100 images per class.")
         return None
     return _opened(path)
 
@@ -84,7 +84,7 @@ def _pick_folder() -> ImageSet | None:
 def _opened(path: str) -> ImageSet:
     """The folder's content, read once: a whole ImageNet takes seconds to list."""
     held = st.session_state.get("similarity_opened")
-    again = st.button("Read the folder again", icon=":material/refresh:", type="tertiary")
+    again = st.button("Rescan folder", icon=":material/refresh:", type="tertiary")
     if held is None or held[0] != path or again:
         with st.spinner("Looking for images …"):
             held = st.session_state["similarity_opened"] = (path, open_folder(path))
@@ -128,7 +128,7 @@ def _read(files) -> list[tuple[str, bytes]]:
 def _pick_dataset() -> ImageSet | None:
     dataset = st.selectbox("Data set", DATASETS, key="similarity_dataset", **KEEP)
     st.session_state.setdefault("similarity_root", str(library().folder / "datasets"))
-    root = st.text_input("Where it is, or shall be put", key="similarity_root", **KEEP).strip()
+    root = st.text_input("Data set folder", key="similarity_root", **KEEP).strip()
     name, variant = dataset.split(" ")
     if name == "ImageNet":
         return _opened(str(imagenet_folder(root, split=variant)))
@@ -165,7 +165,7 @@ def _watch_download(job_id: str) -> None:
     view = engine().view(job_id)
     if not view.active:
         st.rerun()  # of the whole page, which ends this timer
-    left = f" · {duration(view.seconds_left)} left" if view.seconds_left else ""
+    left = f" · {time_left(view.seconds_left)}" if view.seconds_left else ""
     st.progress(view.fraction, text=f"{view.done / 2**20:.0f} MB{left}")
 
 
@@ -183,7 +183,7 @@ def _confirm(images: ImageSet, classifier: Classifier, classes: Sequence[int]) -
     matches = match_folders(images.groups, classifier)
     known = sum(match.class_index is not None for match in matches)
     with st.expander(
-        f"{known} of {len(matches)} folders matched: check", icon=":material/checklist:"
+        f"{known} of {len(matches)} folders matched: review", icon=":material/checklist:"
     ):
         matches = _edit(images, matches, classifier)
     missing = sorted(set(classes) - {match.class_index for match in matches})
