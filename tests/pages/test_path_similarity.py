@@ -83,7 +83,7 @@ def measured(app, photos):
 
 def test_with_an_empty_library_the_page_says_what_to_do():
     app = open_page()
-    assert "There is no prototype to measure yet" in texts(app)
+    assert "No prototypes yet" in texts(app)
     assert app.button(key="similarity_measure_button").disabled
 
 
@@ -105,7 +105,6 @@ def test_measuring_two_classes(prototypes, photos):
     assert first["Similarity"][0] == pytest.approx(
         float(rows["Similarity"][0].split()[0]), abs=1e-2
     )
-    assert "photo" not in texts(app).lower().replace("photos of imagenet classes", "")
     assert list(rows["Class"]) == ["2 · cat", "2 · cat", "3 · dog"]
     assert rows["Same class"][0].count("[") == 1
     spec = app.get("plotly_chart")[0].proto.spec

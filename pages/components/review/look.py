@@ -78,7 +78,7 @@ def _look(session: ReviewSession, blind_round: Round) -> None:
         )
     with right:
         _questions(picture, written, written[place])
-    _ways_on(session, blind_round, place, len(order) - described)
+        _ways_on(session, blind_round, place, len(order) - described)
 
 
 def _large(session: ReviewSession, item: RoundItem) -> bytes:
