@@ -6,7 +6,7 @@ step on; the state can be saved between steps and gone on from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from protocore.generation import losses
 from protocore.generation.affine import Fill, transform
 from protocore.generation.card.run import CardRun
 from protocore.generation.card.step import images_of
+from protocore.generation.execution import ON_CPU, Execution
 from protocore.generation.faults import diverged, no_room
 from protocore.generation.fields import FIXED_WHILE_RUNNING
 from protocore.generation.measured import NAMES, Measured
@@ -48,7 +49,7 @@ class Snapshot:
     hf_weight: float  # its weight in this step; 0 in the baseline stage
     settings: GenerationSettings  # that held in this step
     precision: str  # of the network
-    execution: Mapping[str, object]  # what else decides the bytes, see CardRun.execution
+    execution: Execution  # what decides the bytes on a card
     state: GenerationState  # live: changes with the next step
 
     @property
@@ -188,10 +189,7 @@ class _Problem:
         self.wanted = torch.tensor([t.weights[0][1] > 0 for t in targets], device=self._device)
         self._views_per_pass = _VIEWS_PER_PASS
 
-    @property
-    def execution(self) -> dict[str, object]:
-        """Nothing to add: what else is in the record decides the bytes on a CPU."""
-        return {}
+    execution = ON_CPU
 
     def step(self, state: GenerationState, settings: GenerationSettings, *, baseline: bool):
         """Advance `state` by one step; returns what was Measured."""

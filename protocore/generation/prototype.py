@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import html
 import importlib.metadata
 import io
@@ -19,6 +20,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from protocore.errors import ImageError, LibraryError, SettingsError
+from protocore.generation.execution import ON_CPU, Execution
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.generation.where import decode_map
 
@@ -76,6 +78,7 @@ class PrototypeRecord:
     preprocessing: str = ""  # of photos for the same network, in words
     network_repeatable: bool = True  # False: the network answers one image in several ways
     network_notes: tuple[str, ...] = ()  # what was found about the network when it was loaded
+    execution: Execution = ON_CPU  # what decides the bytes on a graphics card
 
     @property
     def finding(self) -> str:
@@ -145,6 +148,7 @@ class PrototypeRecord:
             values["witnesses"] = tuple(
                 WitnessReading(**reading) for reading in content.get("witnesses", ())
             )
+            values["execution"] = Execution(**content.get("execution", {}))
             values["top"] = tuple((int(i), str(n), float(p)) for i, n, p in content["top"])
         except (KeyError, TypeError, ValueError) as error:
             raise LibraryError(f"this is not a prototype record: {error!r}") from error
@@ -261,6 +265,11 @@ def _cannot_save(folder: Path, error: OSError) -> LibraryError:
 
 def library_versions() -> dict[str, str]:
     """Versions of Protocore, Python and the packages that decide how a prototype looks."""
+    return dict(_versions())
+
+
+@functools.lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
     from protocore import __version__  # here, because the package imports this module
 
     packages = ("torch", "torchvision", "numpy", "pillow")

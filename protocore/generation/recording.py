@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from protocore.generation.loop import Snapshot
+from protocore.generation.measured import NAMES, Measured
 from protocore.generation.prototype import (
     Prototype,
     PrototypeRecord,
@@ -22,58 +24,117 @@ from protocore.generation.prototype import (
 from protocore.generation.settings import GenerationSettings, Target, prototype_key
 from protocore.generation.where import encode_map
 from protocore.models.classifier import Classifier
+from protocore.models.fast.card import repeatable
 
 FRAMES_PER_RUN = 64  # at most, and the first; for the frame slider and the animation
 FRAME_QUALITY = 90  # JPEG; about 15 kB per frame at 224 px
 _TOP_CLASSES = 5
 _IMAGES_PER_PASS = 8  # when measuring finished images
 CURVES = ("probability", "logit", "hf_loss")
+_BLOCK = 64  # steps whose values are taken over together
 
 
-@dataclass(kw_only=True, eq=False)
 class Recording:
-    """Collects the snapshots of one run. Lists run along the targets, then along the steps."""
+    """Collects the snapshots of one run. Lists run along the targets, then along the steps.
 
-    classifier: Classifier
-    targets: tuple[Target, ...]
-    settings: GenerationSettings  # at the start
-    history: list[SettingsChange] = field(default_factory=list)
-    curves: list[dict[str, list[float]]] = field(default_factory=list)  # "step" and CURVES
-    frames: list[list[tuple[int, bytes]]] = field(default_factory=list)  # (step, JPEG file)
-    last: Snapshot | None = None
-    changed_by: str = ""  # who sent the settings that the next snapshots may have
+    Where a card computes, nothing is waited for until it is asked for: measured values are taken
+    over in blocks, frames are encoded in threads.
+    """
 
-    def __post_init__(self) -> None:
-        self.history = self.history or [SettingsChange(step=0, settings=self.settings)]
-        count = range(len(self.targets))
-        self.curves = self.curves or [{name: [] for name in ("step", *CURVES)} for _ in count]
-        self.frames = self.frames or [[] for _ in count]
+    def __init__(
+        self,
+        *,
+        classifier: Classifier,
+        targets: tuple[Target, ...],
+        settings: GenerationSettings,
+        history: list[SettingsChange] | None = None,
+        curves: list[dict[str, list[float]]] | None = None,
+        frames: list[list[tuple[int, bytes]]] | None = None,
+        most_frames: int = FRAMES_PER_RUN,
+    ) -> None:
+        """`settings` at the start; the lists of a run that goes on; at most `most_frames`."""
+        self.classifier = classifier
+        self.targets = targets
+        self.settings = settings
+        self.history = history or [SettingsChange(step=0, settings=settings)]
+        self.last: Snapshot | None = None
+        self.changed_by = ""  # who sent the settings that the next snapshots may have
+        count = range(len(targets))
+        self._curves = curves or [{name: [] for name in ("step", *CURVES)} for _ in count]
+        self._pending: list[tuple[int, Measured]] = []  # of the curves
+        self._frames = frames or [[] for _ in count]
+        self._most_frames = most_frames
+        self._kept_at = self._frames[0][-1][0] if self._frames[0] else None
+        self._threads: ThreadPoolExecutor | None = None
 
     def add(self, snapshot: Snapshot) -> None:
         """Take in one snapshot, in order."""
         self.last = snapshot
+        if snapshot.settings is not self.history[-1].settings:
+            self._note_change(snapshot)
+        if snapshot.stage != "prototype":
+            return
+        self._pending.append((snapshot.step, snapshot.measured))
+        if len(self._pending) >= _BLOCK:
+            self._settle()
+        every = -(-snapshot.total // max(self._most_frames, 1))  # rounded up
+        ends = snapshot.step in (1, snapshot.total) and self._most_frames > 1
+        if ends or (self._most_frames and snapshot.step % every == 0):
+            self.keep_last_frame()
+
+    def _note_change(self, snapshot: Snapshot) -> None:
         if snapshot.settings != self.history[-1].settings:
             first = snapshot.step if snapshot.stage == "prototype" else 0
             self.history.append(
                 SettingsChange(step=first, settings=snapshot.settings, by=self.changed_by)
             )
-        if snapshot.stage != "prototype":
+
+    @property
+    def curves(self) -> list[dict[str, list[float]]]:
+        """For each target "step" and CURVES, up to the last snapshot."""
+        self._settle()
+        return self._curves
+
+    def _settle(self) -> None:
+        if not self._pending:
             return
-        for row, curve in enumerate(self.curves):
-            curve["step"].append(snapshot.step)
-            for name in CURVES:
-                curve[name].append(float(getattr(snapshot, name)[row]))
-        every = -(-snapshot.total // FRAMES_PER_RUN)  # rounded up
-        if snapshot.step % every == 0 or snapshot.step in (1, snapshot.total):
-            self.keep_last_frame()
+        steps = [step for step, _ in self._pending]
+        values = torch.stack([measured.values() for _, measured in self._pending], dim=2)
+        self._pending.clear()
+        for name in CURVES:
+            of_targets = values[NAMES.index(name)].tolist()
+            for curve, numbers in zip(self._curves, of_targets, strict=True):
+                curve[name].extend(numbers)
+        for curve in self._curves:
+            curve["step"].extend(steps)
+
+    @property
+    def frames(self) -> list[list[tuple[int, bytes]]]:
+        """For each target (step, JPEG file), up to the last one that was kept."""
+        for frames in self._frames:
+            for place, (step, frame) in enumerate(frames):
+                if isinstance(frame, Future):
+                    frames[place] = (step, frame.result())
+        return self._frames
 
     def keep_last_frame(self) -> None:
         """Make sure that the frames end with the last snapshot, also when it was not its turn."""
         taken = self.steps_taken
-        if self.last is None or (self.frames[0] and self.frames[0][-1][0] == taken):
+        if self.last is None or self._kept_at == taken:
             return
-        for frames, image in zip(self.frames, to_uint8(self.last.images()), strict=True):
-            frames.append((taken, encode_jpeg(image, FRAME_QUALITY)))
+        self._kept_at = taken
+        images = self.last.images()
+        encode = self._encoder(on_card=images.is_cuda)
+        for frames, image in zip(self._frames, to_uint8(images), strict=True):
+            frames.append((taken, encode(image, FRAME_QUALITY)))
+
+    def _encoder(self, *, on_card: bool) -> Callable[[np.ndarray, int], bytes | Future[bytes]]:
+        """On a CPU in this thread: the others are busy with the network."""
+        if not on_card:
+            return encode_jpeg
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(thread_name_prefix="protocore frames")
+        return functools.partial(self._threads.submit, encode_jpeg)
 
     @property
     def steps_taken(self) -> int:
@@ -126,6 +187,7 @@ class Recording:
             preprocessing=classifier.preprocessing.text,
             network_repeatable=classifier.repeatable,
             network_notes=classifier.notes,
+            execution=snapshot.execution,
         )
 
 
@@ -141,12 +203,25 @@ def to_float(images: np.ndarray) -> Tensor:
 
 
 def image_logits(classifier: Classifier, images: np.ndarray) -> Tensor:
-    """Logits `(N, K)` on the CPU of 8-bit images `(N, H, W, 3)`, a few at a time."""
-    parts = [
-        classifier.logits(to_float(images[start : start + _IMAGES_PER_PASS])).cpu()
-        for start in range(0, len(images), _IMAGES_PER_PASS)
-    ]
-    return torch.cat(parts)
+    """Logits `(N, K)` on the CPU of 8-bit images `(N, H, W, 3)`, a few at a time.
+
+    On a card in exact float32 and always as many at a time, so that those of an image do not
+    depend on the others.
+    """
+    if classifier.device.type != "cuda":
+        parts = [classifier.logits(to_float(part)).cpu() for part in _passes(images)]
+        return torch.cat(parts)
+    parts = []
+    with repeatable(exact=True):
+        for part in _passes(images):
+            more = _IMAGES_PER_PASS - len(part)
+            filled = np.concatenate([part, np.repeat(part[-1:], more, axis=0)])
+            parts.append(classifier.logits(to_float(filled))[: len(part)])
+    return torch.cat(parts).cpu()
+
+
+def _passes(images: np.ndarray) -> list[np.ndarray]:
+    return [images[i : i + _IMAGES_PER_PASS] for i in range(0, len(images), _IMAGES_PER_PASS)]
 
 
 def likeliest(classifier: Classifier, logits: Tensor) -> tuple[tuple[int, str, float], ...]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from protocore.errors import SettingsError
 from protocore.similarity.activations import LayerInfo
-from protocore.similarity.ranks import Ranks, blocks, correlate, rank_rows, spearman
+from protocore.similarity.ranks import Ranks, correlate, rank_rows, spearman
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,16 +104,12 @@ def score_leaving_out(layer: LayerInfo, total: Tensor, count: int, output: Tenso
     The sum of float32 numbers in float64 is exact but for extreme ranges, so a unit that this
     image alone excites is exactly zero, and tied as it should be, in the mean of the others.
     """
-    scores = []
-    for rows in blocks(output.flatten(1).float()):
-        others = ((total - rows.double()) / (count - 1)).float()
-        profiles = channel_profile(layer, others), channel_profile(layer, rows)
-        scores.append(
-            torch.stack(
-                [spearman(others, rows), _mean_difference(rows, others), spearman(*profiles)]
-            )
-        )
-    return torch.cat(scores, dim=1)
+    rows = output.flatten(1).float()
+    others = ((total - rows.double()) / (count - 1)).float()
+    profiles = channel_profile(layer, others), channel_profile(layer, rows)
+    return torch.stack(
+        [spearman(others, rows), _mean_difference(rows, others), spearman(*profiles)]
+    )
 
 
 def channel_profile(layer: LayerInfo, rows: Tensor) -> Tensor:

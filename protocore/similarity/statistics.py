@@ -129,6 +129,9 @@ def _sum_outputs(
     }
 
     def add(layer: LayerInfo, output: Tensor) -> None:
+        if output.is_cuda:
+            totals[layer.index] += output.flatten(1).sum(dim=0, dtype=torch.float64)
+            return
         for row in output.flatten(1):
             totals[layer.index] += row
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from protocore.errors import is_out_of_memory
 from protocore.generation.card import draws, plain
 from protocore.generation.card.step import Form, Look, Step
+from protocore.generation.execution import Execution
 from protocore.generation.faults import diverged, no_room
 from protocore.generation.losses import target_weights
 from protocore.generation.measured import Landing
@@ -94,14 +95,14 @@ class CardRun:
             self._side = [torch.cuda.Stream(self.device) for _ in range(LANES)]
 
     @property
-    def execution(self) -> dict[str, object]:
-        """What decides the bytes beside the request, and how it was computed; for the record."""
-        return {
-            "card": self._card,
-            "views_per_pass": self.views_per_pass,
-            "captured": self._captured,
-            "fixed_order": self.operations.REPEATABLE,
-        }
+    def execution(self) -> Execution:
+        """For the record."""
+        return Execution(
+            card=self._card,
+            views_per_pass=self.views_per_pass,
+            captured=self._captured,
+            fixed_order=self.operations.REPEATABLE,
+        )
 
     def step(self, state: GenerationState, settings: GenerationSettings, *, baseline: bool):
         """Queue one step; `state` is what it will be, and comes true on the card in order.

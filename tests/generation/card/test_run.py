@@ -120,8 +120,8 @@ def test_values_stay_with_their_snapshot(classifier):
 
 def test_the_record_can_say_how_it_was_computed(classifier):
     snapshot = next(steps(classifier, TARGETS, SHORT, views_per_pass=3))
-    assert snapshot.execution["views_per_pass"] == 3
-    assert not snapshot.execution["captured"]
+    assert snapshot.execution.views_per_pass == 3
+    assert not snapshot.execution.captured
 
 
 def test_memory_that_runs_out_gives_smaller_passes(classifier, monkeypatch):
@@ -137,5 +137,5 @@ def test_memory_that_runs_out_gives_smaller_passes(classifier, monkeypatch):
 
     monkeypatch.setattr(FastNetwork, "play", narrow)
     snapshots = list(steps(classifier, TARGETS, SHORT, views_per_pass=8))
-    assert snapshots[-1].execution["views_per_pass"] == 2
+    assert snapshots[-1].execution.views_per_pass == 2
     assert {8, 4, 2} == set(sizes)
