@@ -29,16 +29,17 @@ def generate_prototypes(
     settings: GenerationSettings | None = None,
     *,
     on_step: Callable[[Snapshot], None] | None = None,
+    views_per_pass: int | None = None,
 ) -> tuple[Prototype, ...]:
     """Generate one prototype per target, all in one batch; raises what `generate` raises.
 
     `settings` defaults to the preset for this classifier (see presets.default_preset);
-    `on_step` sees every snapshot.
+    `on_step` sees every snapshot; `views_per_pass` is generate's.
     """
     settings = settings or default_preset(classifier.source).settings
     recording = Recording(classifier=classifier, targets=tuple(targets), settings=settings)
     started = time.monotonic()
-    for snapshot in generate(classifier, targets, settings):
+    for snapshot in generate(classifier, targets, settings, views_per_pass=views_per_pass):
         recording.add(snapshot)
         if on_step:
             on_step(snapshot)

@@ -151,11 +151,10 @@ class Recording:
             return ()
         images = to_uint8(self.last.images())
         logits = image_logits(self.classifier, images)
+        rows = zip(self.targets, images, logits, self.last.state.where.cpu(), strict=True)
         return tuple(
             Prototype(image=image, record=self._record(target, row, where, seconds))
-            for target, image, row, where in zip(
-                self.targets, images, logits, self.last.state.where, strict=True
-            )
+            for target, image, row, where in rows
         )
 
     def _record(
@@ -212,7 +211,7 @@ def image_logits(classifier: Classifier, images: np.ndarray) -> Tensor:
         parts = [classifier.logits(to_float(part)).cpu() for part in _passes(images)]
         return torch.cat(parts)
     parts = []
-    with repeatable(exact=True):
+    with repeatable():
         for part in _passes(images):
             more = _IMAGES_PER_PASS - len(part)
             filled = np.concatenate([part, np.repeat(part[-1:], more, axis=0)])

@@ -211,19 +211,18 @@ class CardRun:
 
     def _prepare(self, form: Form | str, state: GenerationState) -> None:
         part = Look(self, len(state.targets)) if form == "look" else Step(self, form, state)
-        exact = self.network.precision == "float32"
 
         def call_by_call() -> None:
-            with repeatable(exact=exact):
+            with repeatable():
                 part.work(state)
 
         if self._on_card:
-            self._warm_up(part, state, exact=exact)
+            self._warm_up(part, state)
         self._work[form], self._parts[form] = call_by_call, part
         if not self._captured:
             return
         try:
-            with repeatable(exact=exact):
+            with repeatable():
                 graph = self._record(lambda: part.work(state))
         except RuntimeError as error:
             if is_out_of_memory(error):
@@ -233,11 +232,11 @@ class CardRun:
         else:
             self._work[form] = graph.replay
 
-    def _warm_up(self, part: Step | Look, state: GenerationState, *, exact: bool) -> None:
+    def _warm_up(self, part: Step | Look, state: GenerationState) -> None:
         """Run everything once on a copy, and see how many passes fit side by side."""
         device, stream = self.device, self._stream
         stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream), repeatable(exact=exact):
+        with torch.cuda.stream(stream), repeatable():
             part.one_pass(0)  # records the network, which needs more memory than playing it
             torch.cuda.synchronize(device)
             before = torch.cuda.memory_allocated(device)

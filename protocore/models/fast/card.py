@@ -8,8 +8,9 @@ place. The same bytes in every run, as long as cuDNN is held to algorithms that 
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
@@ -26,16 +27,36 @@ _MOST = 3e38  # stands for infinity
 TRITON = importlib.util.find_spec("triton") is not None
 
 
+class _Held:
+    """How many threads hold cuDNN to what repeats, and its flags before the first."""
+
+    lock = threading.Lock()
+    count = 0
+    before: ExitStack | None = None
+
+
 @contextmanager
-def repeatable(*, exact: bool) -> Iterator[None]:
+def repeatable() -> Iterator[None]:
     """Let cuDNN choose only what gives the same bytes each time, and by rule instead of by timing.
 
-    `exact`: float32 is float32, not TensorFloat-32. Holds for the process while it lasts.
+    And let float32 be float32, not TensorFloat-32. Holds for the process, until the last thread
+    that is within leaves.
     """
-    with torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=not exact
-    ):
+    with _Held.lock:
+        if _Held.count == 0:
+            _Held.before = ExitStack()
+            flags = torch.backends.cudnn.flags(
+                enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+            )
+            _Held.before.enter_context(flags)
+        _Held.count += 1
+    try:
         yield
+    finally:
+        with _Held.lock:
+            _Held.count -= 1
+            if _Held.count == 0:
+                _Held.before.close()
 
 
 class Sum(NamedTuple):

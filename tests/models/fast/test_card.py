@@ -27,7 +27,7 @@ def test_both_passes_are_pytorchs(inputs, outputs, kernel, size, numbers, count)
     weight = random(outputs, inputs // numbers.groups, *kernel).to(DEVICE)
     bias = random(outputs, seed=1).to(DEVICE)
     x = random(count, inputs, *size, seed=2).to(DEVICE).requires_grad_(True)
-    with repeatable(exact=True):
+    with repeatable():
         expected = F.conv2d(
             x, weight, bias, numbers.stride, numbers.padding, numbers.dilation, numbers.groups
         )
@@ -77,7 +77,7 @@ def test_a_whole_network_with_sums():
     x = random(2, 3, 16, 16).to(DEVICE).requires_grad_(True)
     tape = fuse(record(network, x.detach()), {}, CardConvolution)
     results = []
-    with repeatable(exact=True):
+    with repeatable():
         for play in (network, tape):
             logits = play(x.clone(memory_format=torch.preserve_format))
             weights = torch.linspace(-1, 1, logits.numel(), device=DEVICE).view(logits.shape)
@@ -150,7 +150,7 @@ def test_pooling_shows_nan():
 
 def test_settings_of_cudnn_are_put_back():
     before = torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32
-    with pytest.raises(KeyError), repeatable(exact=True):
+    with pytest.raises(KeyError), repeatable():
         assert torch.backends.cudnn.deterministic
         raise KeyError
     assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32) == before
