@@ -121,6 +121,15 @@ def generate(
 def _run(
     problem: _Problem | CardRun, settings: GenerationSettings, state: GenerationState
 ) -> Generation:
+    try:
+        yield from _steps(problem, settings, state)
+    finally:
+        problem.close()
+
+
+def _steps(
+    problem: _Problem | CardRun, settings: GenerationSettings, state: GenerationState
+) -> Generation:
     while state.baseline_step < settings.baseline_steps:
         measured = problem.step(state, settings, baseline=True)
         state.baseline_step += 1
@@ -215,6 +224,9 @@ class _Problem:
 
     def settle(self) -> None:
         """Nothing to wait for."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""
 
     @torch.no_grad()
     def look(self, state: GenerationState) -> Tensor:

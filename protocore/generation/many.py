@@ -1,6 +1,7 @@
 """Many prototypes at once: in runs as large as a device holds, over several devices.
 
-What one prototype gives is the same as in a run of its own with as many views per pass.
+What one prototype gives is the same as in a run of its own with as many views per pass, whatever
+the devices and however the work is cut up, on one kind of card.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from protocore.models.classifier import Classifier
 
 MOST_TOGETHER = {"cuda": 256, "cpu": 8}  # prototypes in one run: progress, and what a kill costs
 MEMORY_SHARE = 0.4  # of a card's free memory that images, moments and averages may take
+WIDE = 64  # views per pass on a card, unless asked otherwise: a batch is in no hurry
 _COPIES = 12  # float32 images that a prototype keeps while it is made
 WRITERS = min(16, os.cpu_count() or 1)  # threads
 
@@ -102,7 +104,8 @@ class _Work:
         recording = Recording(
             classifier=classifier, targets=targets, settings=settings, most_frames=0
         )
-        run = generate(classifier, targets, settings, views_per_pass=self.views_per_pass)
+        views = self.views_per_pass or WIDE
+        run = generate(classifier, targets, settings, views_per_pass=views)
         for snapshot in run:
             recording.add(snapshot)
             if self.on_step:

@@ -31,6 +31,8 @@ FRAME_QUALITY = 90  # JPEG; about 15 kB per frame at 224 px
 _TOP_CLASSES = 5
 _IMAGES_PER_PASS = 8  # when measuring finished images
 CURVES = ("probability", "logit", "hf_loss")
+_ALL_FRAMES, _FEWEST_FRAMES = 1024, 8  # of a run on a card, together and for each prototype
+_THREADS = 4  # that encode frames
 _BLOCK = 64  # steps whose values are taken over together
 
 
@@ -50,9 +52,13 @@ class Recording:
         history: list[SettingsChange] | None = None,
         curves: list[dict[str, list[float]]] | None = None,
         frames: list[list[tuple[int, bytes]]] | None = None,
-        most_frames: int = FRAMES_PER_RUN,
+        most_frames: int | None = None,
     ) -> None:
-        """`settings` at the start; the lists of a run that goes on; at most `most_frames`."""
+        """`settings` at the start; the lists of a run that goes on; at most `most_frames`.
+
+        FRAMES_PER_RUN, fewer where a card makes so many prototypes at once that encoding them
+        would take longer than making them.
+        """
         self.classifier = classifier
         self.targets = targets
         self.settings = settings
@@ -63,6 +69,11 @@ class Recording:
         self._curves = curves or [{name: [] for name in ("step", *CURVES)} for _ in count]
         self._pending: list[tuple[int, Measured]] = []  # of the curves
         self._frames = frames or [[] for _ in count]
+        if most_frames is None:
+            on_card = classifier.device.type == "cuda"
+            most_frames = FRAMES_PER_RUN
+            if on_card:
+                most_frames = max(_FEWEST_FRAMES, min(most_frames, _ALL_FRAMES // len(targets)))
         self._most_frames = most_frames
         self._kept_at = self._frames[0][-1][0] if self._frames[0] else None
         self._threads: ThreadPoolExecutor | None = None
@@ -133,7 +144,7 @@ class Recording:
         if not on_card:
             return encode_jpeg
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(thread_name_prefix="protocore frames")
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="protocore frames")
         return functools.partial(self._threads.submit, encode_jpeg)
 
     @property

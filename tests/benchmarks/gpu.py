@@ -254,11 +254,15 @@ def bare_loop(classifier: Classifier, count: int, args: argparse.Namespace) -> f
     first, second = torch.zeros_like(x), torch.zeros_like(x)
     chosen = torch.arange(count, device=device)[:, None] % classifier.num_classes
 
+    mean, std = (
+        torch.tensor(t, device=device).view(3, 1, 1) for t in (classifier.mean, classifier.std)
+    )
+
     def step() -> None:
         leaf = x.detach().requires_grad_(True)
         theta = torch.rand(count, 2, 3, device=device) + torch.eye(2, 3, device=device) - 0.5
         grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-        views = classifier.normalise(F.grid_sample(leaf, grid, align_corners=False))
+        views = (F.grid_sample(leaf, grid, align_corners=False) - mean) / std
         views = views.to(torch.bfloat16, memory_format=torch.channels_last)
         score = folded(views).float().gather(1, chosen).sum()
         across = (leaf[..., 1:] - leaf[..., :-1]).abs().mean(dim=(1, 2, 3))

@@ -110,10 +110,10 @@ def adam_(
     clamp: bool,
 ) -> None:
     """See plain.adam_."""
-    size = parameters.numel()
-    kernels.adam_kernel[(_parts(size, 4 * _BLOCK),)](
+    count, per_row = len(parameters), parameters[0].numel()
+    kernels.adam_kernel[(count, _parts(per_row, 4 * _BLOCK))](
         parameters, gradient, gradient if slopes is None else slopes, weight, first, second,
-        average, scalars, size, size // len(parameters), *ADAM_BETAS, ADAM_EPSILON,
+        average, scalars, per_row, *ADAM_BETAS, ADAM_EPSILON,
         SLOPES=slopes is not None, CLAMP=clamp, BLOCK=4 * _BLOCK,
     )  # fmt: skip
 

@@ -310,19 +310,20 @@ def row_sums_kernel(values, sums, columns, BLOCK: tl.constexpr):
 
 @triton.jit
 def adam_kernel(
-    parameters, gradients, slopes, weights, first, second, average, scalars, size, per_row,
+    parameters, gradients, slopes, weights, first, second, average, scalars, per_row,
     beta1, beta2, epsilon, SLOPES: tl.constexpr, CLAMP: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """One update of Adam and of the average of iterates, in place.
+    """One update of Adam and of the average of iterates, in place: grid (N, tiles).
 
     The gradient is `gradients + weights[row] * slopes`. `scalars` is the learning rate, both
     bias corrections (1 / (1 - beta^t)) and the share of the newest iterate.
     """
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < size
+    row = tl.program_id(0).to(tl.int64)
+    within = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside, place = within < per_row, row * per_row + within
     gradient = tl.load(gradients + place, mask=inside, other=0.0)
     if SLOPES:
-        weight = tl.load(weights + place // per_row, mask=inside, other=0.0)
+        weight = tl.load(weights + row)
         gradient += weight * tl.load(slopes + place, mask=inside, other=0.0)
     m = tl.load(first + place, mask=inside, other=0.0)
     v = tl.load(second + place, mask=inside, other=0.0)

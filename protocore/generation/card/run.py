@@ -8,9 +8,12 @@ everything outside the network has an order of its own per image. Passes run sid
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,7 +35,9 @@ from protocore.models.classifier import Classifier
 from protocore.models.fast.card import TRITON, repeatable
 from protocore.models.fast.network import FastNetwork
 
-VIEWS_PER_PASS = 16  # unless a run asks for more; see tests/benchmarks/gpu.py
+# Unless a run asks for more. One prototype wants few, a batch goes on side by side; see
+# tests/benchmarks/gpu.py.
+VIEWS_PER_PASS = 8
 LANES = 8  # passes side by side, at most
 MEMORY_SHARE = 0.8  # of what is free that the passes may take
 MOST_AHEAD, VIEWS_AHEAD = 32, 2048  # steps, and views, that wait in the card's queue
@@ -80,7 +85,9 @@ class CardRun:
         self.wanted = torch.tensor([t.weights[0][1] > 0 for t in targets], device=self.device)
         self.views_per_pass = views_per_pass or VIEWS_PER_PASS
         self._on_card = self.device.type == "cuda"
-        self._captured = capture and self._on_card
+        apart = getattr(classifier.module, "apart", False)  # has random numbers of its own
+        self._captured = capture and self._on_card and not apart
+        self._repeats = self.operations.REPEATABLE and not apart
         self._card = torch.cuda.get_device_name(self.device) if self._on_card else ""
         self._lanes = LANES
         self._work: dict[object, Callable[[], None]] = {}
@@ -101,7 +108,7 @@ class CardRun:
             card=self._card,
             views_per_pass=self.views_per_pass,
             captured=self._captured,
-            fixed_order=self.operations.REPEATABLE,
+            fixed_order=self._repeats,
         )
 
     def step(self, state: GenerationState, settings: GenerationSettings, *, baseline: bool):
@@ -132,6 +139,14 @@ class CardRun:
         """Wait for all steps; raises DivergedError if one of them was not finite."""
         while self._flying:
             self._land()
+
+    def close(self) -> None:
+        """Let go of graphs and buffers now, and not when garbage happens to be collected."""
+        if self._on_card:
+            torch.cuda.synchronize(self.device)
+        for held in (self._work, self._parts, self._flying, self._places):
+            held.clear()
+        self._coming = None
 
     def side_by_side(self, passes: int, work: Callable[[int], None]) -> None:
         """Call `work` with every number below `passes`, in lanes."""
@@ -225,6 +240,8 @@ class CardRun:
             with repeatable():
                 graph = self._record(lambda: part.work(state))
         except RuntimeError as error:
+            with contextlib.suppress(RuntimeError):  # what a failed capture leaves behind
+                self._record(lambda: None)
             if is_out_of_memory(error):
                 raise
             _log.warning("steps are taken call by call, they cannot be captured: %s", error)
@@ -238,6 +255,7 @@ class CardRun:
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream), repeatable():
             part.one_pass(0)  # records the network, which needs more memory than playing it
+            self._repeats = self._repeats and part.repeats()
             torch.cuda.synchronize(device)
             before = torch.cuda.memory_allocated(device)
             torch.cuda.reset_peak_memory_stats(device)
@@ -254,9 +272,10 @@ class CardRun:
 
     def _record(self, work: Callable[[], None]) -> torch.cuda.CUDAGraph:
         # torch.cuda.graph would collect Python's garbage first, which takes longer than all this.
+        # It must not be collected meanwhile: what is let go of then can end the capture.
         graph, stream = torch.cuda.CUDAGraph(), self._stream
         stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(stream):
+        with _no_garbage_collection(), torch.cuda.stream(stream):
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
                 work()
@@ -277,6 +296,17 @@ class CardRun:
             raise no_room(self.device) from error
         if self._on_card:
             torch.cuda.empty_cache()
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _operations(device: torch.device):

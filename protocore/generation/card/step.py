@@ -98,6 +98,31 @@ class _Passes:
         rows = of_views[: self.used].view(self.count, self.transforms)
         return self.run.operations.row_sums(rows) / self.transforms
 
+    @torch.no_grad()
+    def repeats(self) -> bool:
+        """Whether the network answers a view alike at every place of a pass, and again.
+
+        For one view at all places; only then does a prototype not depend on the others in its
+        run. It is seen in every run and not assumed: what cuDNN does differs from card to card.
+        """
+        part, network = self.part(0), self.run.network
+        view = torch.linspace(-2, 2, self.views[0].numel(), device=self.run.device).sin()
+        self.views[part].copy_(view.view(1, *self.views[0].shape).expand_as(self.views[part]))
+        found = []
+        for _ in range(2):
+            leaf = self.views[part].permute(0, 3, 1, 2).clone().requires_grad_(True)
+            with torch.enable_grad():
+                logits = network.play(leaf.clone(memory_format=torch.preserve_format))
+                pull = torch.linspace(-1, 1, logits.shape[1], device=logits.device)
+                (gradient,) = torch.autograd.grad(logits, leaf, pull.expand_as(logits))
+            found.append((logits.detach(), gradient))
+        first = [result[:1] for result in found[0]]
+        return all(
+            torch.equal(result, one.expand_as(result))
+            for results in found
+            for result, one in zip(results, first, strict=True)
+        )
+
     def say(self, logits: Tensor, part: slice) -> None:
         chosen = self.run.probabilities(logits).gather(1, self.classes[part])
         self.own[part].copy_(chosen[:, 0])

@@ -24,6 +24,7 @@ _ALIGNED = 8  # channels that tensor cores want
 _BLOCK = 1024
 _PLAIN = ([1, 1], [0, 0], [1, 1], 1)  # stride, padding, dilation, groups
 _MOST = 3e38  # stands for infinity
+_MOST_VALUES = 2**31 - _BLOCK  # of a tensor: see card_kernels
 TRITON = importlib.util.find_spec("triton") is not None
 
 
@@ -115,7 +116,7 @@ class CardConvolution(FrozenConvolution):
     @staticmethod
     def cut(clamp: Clamp, gradient: Tensor | Sum, output: Tensor) -> Tensor:
         """Gradient behind the activation -> before it; a sum is formed on the way."""
-        if not (output.is_cuda and TRITON):
+        if not (output.is_cuda and TRITON and output.numel() < _MOST_VALUES):
             return clamp.backward(CardConvolution.whole(gradient), output)
         return _cut(clamp, gradient, output)
 
@@ -135,7 +136,7 @@ def finish_(
     """Bias, sum and activation on `(N, C, H, W)` in channels-last order, in place."""
     if bias is None and other is None and clamp is None:
         return values
-    if not (values.is_cuda and TRITON):
+    if not (values.is_cuda and TRITON and values.numel() < _MOST_VALUES):
         if bias is not None:
             values.add_(bias.view(-1, 1, 1))
         if other is not None:
@@ -181,6 +182,10 @@ class CardPool:
         self.shape = tuple(shape)  # of the result, without the number of images
 
     def __call__(self, images: Tensor) -> Tensor:
+        if images.numel() >= _MOST_VALUES:
+            raise torch.OutOfMemoryError(
+                "a pass is too large to be pooled"
+            )  # so it is made smaller
         return _Pooling.apply(images, self)
 
     def launch(self, kernel, first: Tensor, second: Tensor, third: Tensor, over: Tensor, inner):

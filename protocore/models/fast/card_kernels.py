@@ -1,4 +1,8 @@
-"""Triton kernels around convolutions on a card."""
+"""Triton kernels around convolutions on a card.
+
+Places are 32-bit whole numbers, since those of 64 bits are slow to divide: tensors have fewer than
+2^31 values.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ def finish_kernel(
     BIAS: tl.constexpr, OTHER: tl.constexpr, CLAMP: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """max(least, min(values + bias + other, most)) in place; channels last."""
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < size
     value = tl.load(values + place, mask=inside, other=0.0).to(tl.float32)
     if BIAS:
@@ -30,7 +34,7 @@ def cut_kernel(
     gradient, output, plus, result, size, least, most, PLUS: tl.constexpr, BLOCK: tl.constexpr
 ):
     """Gradient behind a clamp that gave `output` -> before it; `plus` is added first."""
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < size
     value = tl.load(gradient + place, mask=inside, other=0.0)
     if PLUS:
@@ -49,7 +53,7 @@ def pool_kernel(
 
     The first of equal values counts, and a NaN counts as the largest, as in PyTorch.
     """
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < size
     channel, pixel = place % channels, place // channels
     x, y, image = pixel % wide, (pixel // wide) % high, pixel // wide // high
@@ -74,7 +78,7 @@ def unpool_kernel(
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The adjoint of pool_kernel: each value asks the windows it lies in, in order."""
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < size
     channel, pixel = place % channels, place // channels
     x, y, image = pixel % width, (pixel // width) % height, pixel // width // height

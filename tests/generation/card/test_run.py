@@ -6,6 +6,7 @@ import torch
 from protocore.errors import DivergedError
 from protocore.generation import loop
 from protocore.generation.card.run import MOST_AHEAD, CardRun
+from protocore.generation.card.step import Form, Step
 from protocore.generation.loop import generate
 from protocore.generation.settings import GenerationSettings, Target
 
@@ -139,3 +140,24 @@ def test_memory_that_runs_out_gives_smaller_passes(classifier, monkeypatch):
     snapshots = list(steps(classifier, TARGETS, SHORT, views_per_pass=8))
     assert snapshots[-1].execution.views_per_pass == 2
     assert {8, 4, 2} == set(sizes)
+
+
+def test_a_network_that_answers_by_place_is_told(classifier):
+    state = loop.GenerationState.start(TARGETS, SHORT, 16, classifier.device)
+    problem = CardRun(classifier, TARGETS, SHORT, views_per_pass=4)
+    step = Step(problem, Form.of(SHORT, baseline=False), state)
+    assert step.repeats()
+    play = problem.network.play
+    problem.network.play = lambda views: play(views) + torch.arange(4.0)[:, None]
+    assert not step.repeats()
+
+
+def test_a_finished_run_lets_go_of_its_buffers(classifier):
+    state = loop.GenerationState.start(TARGETS, SHORT, 16, classifier.device)
+    problem = CardRun(classifier, TARGETS, SHORT, views_per_pass=4)
+    run = loop._run(problem, SHORT, state)
+    first = next(run)
+    assert problem._parts
+    run.close()
+    assert not problem._parts
+    assert first.logit.isfinite().all()
