@@ -19,7 +19,7 @@ from protocore.models.classifier import Classifier
 from protocore.review.events import RoundItem
 from protocore.review.material import picture_name
 
-LOGIT_TOLERANCE = 0.01  # other processors, and TensorFloat-32 on GPUs, round differently
+LOGIT_TOLERANCE = 0.01  # other processors, and graphics cards, round differently
 # What remains of a start of other roundings after hundreds of steps; only where versions or
 # machine are other ones.
 PIXEL_TOLERANCE = 0.02  # mean difference, as a share of the range
@@ -98,7 +98,8 @@ def _again(
     made = generate_prototypes(
         classifier,
         [record.target],
-        record.settings,
+        record.settings.replace(precision=record.precision),
+        views_per_pass=record.execution.views_per_pass or None,
         on_step=lambda snapshot: progress(f"{name}, step {snapshot.step} of {snapshot.total}"),
     )[0]
     if made.image.shape != picture.shape:
@@ -109,7 +110,7 @@ def _again(
 def _compared(name: str, record: PrototypeRecord, picture: np.ndarray, made: Prototype) -> Check:
     gaps = np.abs(made.image.astype(int) - picture)
     if not gaps.any():
-        return ok(name, f"the same in all {gaps.size} values of its pixels")
+        return ok(name, f"equal bytes: the same in all {gaps.size} values of its pixels")
     share = (gaps.max(axis=2) > 0).mean()
     found = f"{share:.2%} of the pixels differ, by up to {gaps.max()} of 255"
     elsewhere = _conditions(record, made.record)
@@ -132,13 +133,20 @@ def _conditions(record: PrototypeRecord, now: PrototypeRecord) -> str:
         for name in sorted(set(here) | set(record.versions))
         if record.versions.get(name) != here.get(name)
     ]
-    for what in ("device", "precision"):
-        then, current = getattr(record, what), getattr(now, what)
-        if then != current:
-            other.append(f"{what} {then} (here {current})")
-    if now.device != "cpu" and record.device == now.device:
-        other.append(f"{now.device}, which need not repeat every bit")
+    pairs = {
+        # Which of several equal cards it was makes no difference.
+        "device": (_kind_of_device(record), _kind_of_device(now)),
+        "precision": (record.precision, now.precision),
+        "views per pass": (record.execution.views_per_pass, now.execution.views_per_pass),
+    }
+    other += [f"{what} {a} (here {b})" for what, (a, b) in pairs.items() if a != b]
+    if not (record.execution.fixed_order and now.execution.fixed_order):
+        other.append("a card or network on which sums have no fixed order")
     return ", ".join(other)
+
+
+def _kind_of_device(record: PrototypeRecord) -> str:
+    return record.execution.card or record.device.partition(":")[0]
 
 
 def _pixels(path: Path) -> np.ndarray:
