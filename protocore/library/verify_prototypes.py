@@ -110,7 +110,7 @@ def _again(
 def _compared(name: str, record: PrototypeRecord, picture: np.ndarray, made: Prototype) -> Check:
     gaps = np.abs(made.image.astype(int) - picture)
     if not gaps.any():
-        return ok(name, f"equal bytes: the same in all {gaps.size} values of its pixels")
+        return ok(name, f"the same in all {gaps.size} values of its pixels")
     share = (gaps.max(axis=2) > 0).mean()
     found = f"{share:.2%} of the pixels differ, by up to {gaps.max()} of 255"
     elsewhere = _conditions(record, made.record)
