@@ -81,8 +81,8 @@ def run_atlas(args: argparse.Namespace) -> int:
     atlas = _start(args, classifier, spec, seeds)
     total = plural(len(atlas.targets), "prototype")
     print(f"{classifier.title}: {total}, {atlas.count_made()} made before", file=sys.stderr)
-    missing = _make(args, atlas, classifier, spec)
-    print(write_site(atlas))
+    missing, measures = _make(args, atlas, classifier, spec)
+    print(write_site(atlas, measures))
     if missing:
         print(f"{plural(missing, 'prototype')} still being made elsewhere", file=sys.stderr)
     return 1 if missing else 0
@@ -109,18 +109,31 @@ def _start(
     )
 
 
-def _make(args: argparse.Namespace, atlas: Atlas, classifier: Classifier, spec: ModelSpec) -> int:
+def _make(
+    args: argparse.Namespace, atlas: Atlas, classifier: Classifier, spec: ModelSpec
+) -> tuple[int, dict[str, dict[str, float]]]:
+    """How many prototypes are missing still, and what the library has measured of the others."""
     library = None
     if args.library or args.home:
         library = Library(args.home) if args.home else Library.open_default()
     try:
         with ProgressLine() as line:
             if args.ray:
-                return make_on_ray(atlas, spec, args.ray, library=library, progress=line.show)
-            return make_atlas(
-                atlas, spec, workers=args.workers, classifier=classifier, library=library,
-                progress=line.show,
-            )  # fmt: skip
+                missing = make_on_ray(atlas, spec, args.ray, library=library, progress=line.show)
+            else:
+                missing = make_atlas(
+                    atlas, spec, workers=args.workers, classifier=classifier, library=library,
+                    progress=line.show,
+                )  # fmt: skip
+        return missing, _measures(atlas, library) if library else {}
     finally:
         if library is not None:
             library.close()
+
+
+def _measures(atlas: Atlas, library: Library) -> dict[str, dict[str, float]]:
+    """Path similarity by prototype key, where the library knows it."""
+    entries = [entry for entry in map(atlas.entry, atlas.targets) if entry]
+    found = library.find(entry.key for entry in entries)
+    infos = {key: library.prototype(identifier) for key, identifier in found.items()}
+    return {key: dict(info.naturalness) for key, info in infos.items() if info.naturalness}

@@ -58,7 +58,7 @@ def make_atlas(
     """
     if workers < 1:
         raise JobError(f"workers must be >= 1, got {workers}")
-    drop_dead_claims(atlas.folder)
+    _ready_claims(atlas.folder)
     clock = Clock(atlas, progress)
     if workers == 1:
         _work_alone(atlas, classifier or load_classifier(spec), library, clock)
@@ -165,6 +165,17 @@ def drop_dead_claims(folder: Path, dead: int | None = None) -> list[int]:
                 path.unlink(missing_ok=True)
                 dropped.append(int(path.name))
     return dropped
+
+
+def _ready_claims(folder: Path) -> None:
+    """The folder of claims, which a copy of an atlas may lack, without those of the dead."""
+    try:
+        (folder / "claims").mkdir(exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"{folder} cannot be written: {error.strerror or error}; choose a folder that can"
+        ) from error
+    drop_dead_claims(folder)
 
 
 def _claim_path(folder: Path, number: int) -> Path:

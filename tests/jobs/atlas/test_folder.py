@@ -116,6 +116,12 @@ def test_a_damaged_record_is_named_and_the_way_out(tmp_path, classifier):
     assert {**before, path.name: path.read_bytes()} == contents(atlas)
 
 
+def test_a_copy_without_its_claims_can_be_gone_on_with(tmp_path, classifier):
+    atlas = started(tmp_path, classifier, classes=(0,), seeds=(0,))
+    (tmp_path / "claims").rmdir()
+    assert make_atlas(atlas, SPEC, classifier=classifier) == 0
+
+
 def test_a_full_disk_leaves_no_half_file(tmp_path, classifier, monkeypatch):
     from protocore.jobs.atlas import folder as module
 
