@@ -17,8 +17,9 @@ from protocore.errors import ProtocoreError
 # millisecond and then sleep.
 THREAD_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "100000"}
 
-COMMANDS = {  # word: what `protocore --help` says of it; the module has the same name
+COMMANDS = {  # word: what `protocore --help` says of it; the module is named like it
     "models": "list the classifiers that can be used, or download one",
+    "check-model": "load a classifier, take two steps and say what was found",
     "generate": "make prototypes of some classes",
     "similarity": "measure how natural prototypes are, layer by layer",
     "atlas": "make prototypes of all classes and a web site of them",
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault(name, value)
     parser = argparse.ArgumentParser(prog="protocore")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    importlib.import_module(f"protocore.cli.{words[0]}").register(subparsers)
+    importlib.import_module(f"protocore.cli.{words[0].replace('-', '_')}").register(subparsers)
     args = parser.parse_args(words)
     from protocore.models import devices  # loads torch, after the environment is set
 

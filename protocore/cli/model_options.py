@@ -14,11 +14,12 @@ from protocore.models.checkpoint import SUFFIXES
 from protocore.models.classifier import Classifier
 from protocore.models.devices import default_device, find_device
 from protocore.models.download import download_weights
+from protocore.models.external import download_timm
 from protocore.models.files import FileContent
 from protocore.models.loading import detect_architecture, load_classifier
 from protocore.models.outputs import HEADS
 from protocore.models.preprocessing import INTERPOLATIONS
-from protocore.models.spec import KINDS, ModelSpec, parse_triple
+from protocore.models.spec import KINDS, ModelSpec, parse_bands, parse_triple
 from protocore.text import printable
 
 
@@ -29,7 +30,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="NAME",
         help='"demo" (the default), a torchvision name or a link such as '
-        "torchvision:resnet18:IMAGENET1K_V1; with a weights file it may be left out",
+        "torchvision:resnet18:IMAGENET1K_V1, timm:NAME (timm's, with --weights FILE or its own "
+        "from the hub's cache), hf:FOLDER (of transformers); with a weights file it may be left "
+        "out",
     )
     group.add_argument(
         "--weights",
@@ -58,6 +61,17 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="how outputs become probabilities: softmax, or sigmoid where several classes may "
         "apply to one image (default: found out; one output is sigmoid)",
     )
+    group.add_argument(
+        "--part",
+        metavar="NAME",
+        help="which network of a weights file that holds several, such as state_dict_ema",
+    )
+    group.add_argument(
+        "--bands",
+        metavar="N|R,G,B",
+        help="for networks of 1, 2, 4 or more channels: one channel, shown grey, or those shown as "
+        "red, green and blue (default: the first ones)",
+    )
     group.add_argument("--device", metavar="NAME", help="such as cpu or cuda (default: a GPU)")
     group.add_argument(
         "--download", action="store_true", help="fetch torchvision's weights if they are missing"
@@ -76,17 +90,26 @@ def spec_from_args(args: argparse.Namespace) -> ModelSpec:
         "resize": args.resize,
         "interpolation": args.interpolation,
         "head": args.head,
+        "part": args.part,
+        "bands": parse_bands(args.bands) if args.bands else None,
     }
     given = {key: value for key, value in changes.items() if value is not None}
     return dataclasses.replace(spec, **given)
 
 
-def classifier_from_args(args: argparse.Namespace) -> Classifier:
+def load_from_args(args: argparse.Namespace) -> Classifier:
     """The classifier that the options name, loaded; downloads only with `--download`."""
     spec = spec_from_args(args)
     if args.download and spec.kind == "torchvision":
         fetch(find_entry(spec.architecture, spec.weights))
-    classifier = load_classifier(spec)
+    if args.download and spec.kind == "timm" and spec.file is None:
+        download_timm(spec.architecture)
+    return load_classifier(spec)
+
+
+def classifier_from_args(args: argparse.Namespace) -> Classifier:
+    """`load_from_args`, with what was found about the model on stderr."""
+    classifier = load_from_args(args)
     for note in classifier.notes:
         print(f"note: {printable(note)}", file=sys.stderr)
     return classifier
@@ -105,6 +128,11 @@ def fetch(entry: CatalogEntry) -> Path:
 
 
 def _named(model: str | None, weights: str | None, device: str) -> ModelSpec:
+    kind, _, rest = (model or "demo").partition(":")
+    if kind == "hf" and weights is None:
+        return ModelSpec.hf(rest, device=device)
+    if kind == "timm":
+        return ModelSpec.timm(rest, weights, device=device)
     if weights and _is_file(weights):
         if model in (None, "auto"):
             model = detect_architecture(weights)
@@ -114,7 +142,6 @@ def _named(model: str | None, weights: str | None, device: str) -> ModelSpec:
             f"--weights {weights} needs --model: the architecture it belongs to (a weights file "
             f"must end in {', '.join(SUFFIXES)})"
         )
-    kind, _, rest = (model or "demo").partition(":")
     if kind not in KINDS:
         return ModelSpec.torchvision(kind, weights or rest or None, device=device)
     if weights is None:

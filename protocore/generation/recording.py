@@ -134,7 +134,7 @@ class Recording:
         if self.last is None or self._kept_at == taken:
             return
         self._kept_at = taken
-        images = self.last.images()
+        images = self.classifier.visible(self.last.images())
         encode = self._encoder(on_card=images.is_cuda)
         for frames, image in zip(self._frames, to_uint8(images), strict=True):
             frames.append((taken, encode(image, FRAME_QUALITY)))
@@ -160,7 +160,7 @@ class Recording:
         """
         if self.last is None:
             return ()
-        images = to_uint8(self.last.images())
+        images = to_uint8(self.classifier.visible(self.last.images()))
         logits = image_logits(self.classifier, images)
         rows = zip(self.targets, images, logits, self.last.state.where.cpu(), strict=True)
         return tuple(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
+import codecs
 import os
 import pickle
 import re
 import struct
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from protocore.errors import CheckpointError
-from protocore.models.class_names import names_from
+from protocore.errors import CheckpointError, ModelError
+from protocore.models.class_names import NAME_KEYS, names_from, parse_json
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 MAX_UPLOAD_BYTES = 1 * 2**30  # the largest common ones (vgg19, vit_b_16) have 0.3 to 0.6 GB
@@ -40,28 +40,23 @@ _NESTED = (
     "model_ema",
     "ema",
 )
+_NOT_WEIGHTS = ("optim", "scheduler", "lr_sched", "scaler", "amp", "loops", "callbacks")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
-_NAMES = (
-    "class_names",
-    "classes",
-    "class_to_idx",
-    "idx_to_class",
-    "id2label",
-    "categories",
-    "labels",
-)
 _FORCED = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 # Plain data that training scripts (torchvision's own among them) save beside the weights:
 # their arguments, and NumPy numbers such as the best accuracy.
 _SCALAR = np.float64(0).__reduce__()[0]
+_ARRAY = np.zeros(1).__reduce__()[0]
 _HARMLESS = [
     argparse.Namespace,
     np.dtype,
-    np.dtypes.Float64DType,
-    np.dtypes.Float32DType,
-    np.dtypes.Int64DType,
+    np.ndarray,
+    *{type(np.dtype(code)) for code in "?bBhHiIlLqQefdFDSUO"},
     (_SCALAR, "numpy._core.multiarray.scalar"),
     (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_ARRAY, "numpy._core.multiarray._reconstruct"),
+    (_ARRAY, "numpy.core.multiarray._reconstruct"),
+    (codecs.encode, "_codecs.encode"),  # how bytes stand in older pickles
 ]
 _reading = threading.Lock()  # safe_globals changes a list of the whole process
 
@@ -70,16 +65,22 @@ _reading = threading.Lock()  # safe_globals changes a list of the whole process
 class Checkpoint:
     """What a weights file holds."""
 
-    state: dict[str, Tensor]
+    parts: dict[str, dict[str, Tensor]]  # state dicts by where they are in the file, best first
     class_names: tuple[str, ...] | None  # None: the file names no classes
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The first state dict, without prefixes that all its names have."""
+        return _strip_prefixes(next(iter(self.parts.values())))
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Weights and class names of a `.pth`, `.pt` or `.safetensors` file, on the CPU.
 
     Nothing in the file is executed (`weights_only`). Weights nested under a usual name
-    ("state_dict", "model", ...) are found, and prefixes that wrappers leave ("module.",
-    "_orig_mod.") are removed. Raises CheckpointError.
+    ("state_dict", "model", ...) or another one are found, averaged ones ("state_dict_ema") beside
+    the raw ones too; what `torch.compile` puts into names ("_orig_mod.") is removed. Raises
+    CheckpointError.
     """
     path = Path(path)
     if not path.is_file():
@@ -91,14 +92,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     else:
         content = _read_pickled(path)
         names = _find_names(content)
-    state = _find_state(content)
-    if state is None:
+    parts = _find_parts(content)
+    if not parts:
         raise CheckpointError(
             f"{path.name} holds no state dict, but {_describe(content)}; save "
             "`model.state_dict()` with torch.save, or as .safetensors"
         )
-    _check_plain(path, state)
-    return Checkpoint(state=_strip_prefixes(state), class_names=names)
+    for state in parts.values():
+        _check_plain(path, state)
+    return Checkpoint(parts=parts, class_names=names)
 
 
 def _read_pickled(path: Path) -> object:
@@ -172,29 +174,41 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...] | 
             f"{path.name} ({size} bytes) is not a readable safetensors file: {error}; copy or "
             "save it again"
         ) from error
-    for key in _NAMES:
+    for key in NAME_KEYS:
         if key in metadata:
             try:
-                return tensors, names_from(json.loads(metadata[key]))
-            except ValueError:
+                return tensors, names_from(parse_json(metadata[key], key))
+            except ModelError:
                 continue
     return tensors, None
 
 
-def _find_state(content: object, depth: int = 0) -> dict[str, Tensor] | None:
-    """The first mapping of names to tensors, at most three levels down."""
+def _find_parts(content: object) -> dict[str, dict[str, Tensor]]:
+    """All state dicts at most three levels down by their place ("model", "student.weights")."""
+    found: dict[str, dict[str, Tensor]] = {}
+    for place, mapping in _mappings(content, "", 3):
+        tensors = {
+            key.replace("_orig_mod.", ""): value
+            for key, value in mapping.items()
+            if isinstance(key, str) and isinstance(value, Tensor)
+        }
+        # Some state dicts carry "_extra_state" entries or counters that are not tensors.
+        if tensors and len(tensors) > len(mapping) / 2 and any(t.ndim for t in tensors.values()):
+            found[place] = tensors
+    return found
+
+
+def _mappings(content: object, place: str, depth: int) -> Iterator[tuple[str, Mapping]]:
+    """The mapping and those inside it, under the usual names first; no optimiser's state."""
     if not isinstance(content, Mapping):
-        return None
-    tensors = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
-    if tensors and len(tensors) == len(content):
-        return tensors
-    if depth < 3:
-        for key in _NESTED:
-            found = _find_state(content.get(key), depth + 1)
-            if found:
-                return found
-    # Some state dicts carry "_extra_state" entries or counters that are not tensors.
-    return tensors if len(tensors) > len(content) / 2 else None
+        return
+    yield place, content
+    if depth:
+        names = [key for key in content if isinstance(key, str)]
+        names.sort(key=lambda key: _NESTED.index(key) if key in _NESTED else len(_NESTED))
+        for name in names:
+            if not name.lower().startswith(_NOT_WEIGHTS):
+                yield from _mappings(content[name], f"{place}.{name}".lstrip("."), depth - 1)
 
 
 def _check_plain(path: Path, state: dict[str, Tensor]) -> None:
@@ -214,7 +228,7 @@ def _find_names(content: object) -> tuple[str, ...] | None:
         return None
     levels = [content, *(value for value in content.values() if isinstance(value, Mapping))]
     for level in levels:
-        for key in _NAMES:
+        for key in NAME_KEYS:
             found = names_from(level.get(key))
             if found:
                 return found
@@ -226,7 +240,7 @@ def _strip_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for prefix in _PREFIXES:
         if state and all(key.startswith(prefix) for key in state):
             return _strip_prefixes({k.removeprefix(prefix): v for k, v in state.items()})
-    return {key.replace("_orig_mod.", ""): value for key, value in state.items()}
+    return state
 
 
 def _describe(content: object) -> str:

@@ -121,6 +121,12 @@ class Classifier:
             return nn.functional.logsigmoid(logits)
         return logits.log_softmax(dim=-1)
 
+    def visible(self, images: Tensor) -> Tensor:
+        """Images `(N, 3, H, W)` without what the network cannot see: grey for one channel."""
+        if not self.preprocessing.grey:
+            return images
+        return images.mean(dim=1, keepdim=True).expand_as(images)
+
     def check_differentiable(self) -> None:
         """Raise ModelError where no gradient reaches the image, so prototypes cannot be made."""
         if not self.differentiable:

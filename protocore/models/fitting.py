@@ -20,6 +20,7 @@ from protocore.models.catalog import (
     torchvision_models,
 )
 from protocore.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from protocore.models.stems import Stem, put_stem, stem_of, stem_shape
 
 Shape = tuple[int, ...]
 Triple = tuple[float, float, float]
@@ -28,6 +29,7 @@ RESCALING = ("googlenet", "inception_v3")  # may rescale their input inside, see
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads of the same two, used in training only
 _COUNTERS = "num_batches_tracked"  # absent in files older than PyTorch 0.4.1, unused in eval mode
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)")
+_ANCHORS, _TRIED = 24, 4  # names that a prefix is looked for with, and prefixes compared in full
 _POSITIONS = "encoder.pos_embedding"  # of vision transformers: (1, patches + 1, width)
 
 
@@ -41,6 +43,8 @@ class Fit:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     misshapen: tuple[tuple[str, Shape, Shape], ...] = ()
+    left_out: tuple[str, ...] = ()  # of other parts than the network's own: losses, metrics
+    stem: Stem | None = None
 
     @property
     def complete(self) -> bool:
@@ -58,47 +62,117 @@ class Fit:
         shapes = [f"{key}: expected {want}, found {got}" for key, want, got in self.misshapen]
         parts = [
             _some("missing", self.missing),
-            _some("unexpected", self.unexpected),
+            _some("unexpected", (*self.unexpected, *self.left_out)),
             _some("of another shape", shapes),
         ]
         return "; ".join(part for part in parts if part)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Located:
+    """A part of a state dict, and how an architecture fits it."""
+
+    prefix: str  # before every name, "" or with a dot at the end
+    state: dict[str, Tensor]  # without the prefix, see `adapt_keys`
+    fit: Fit
+    outside: tuple[str, ...]  # names without the prefix
+
+
 def build_fitted(architecture: str, state: Mapping[str, Tensor]) -> nn.Module:
     """The architecture with these weights, float32, frozen, in eval mode, on the CPU.
 
-    The number of classes is read from the head; auxiliary heads are left out, they serve
-    training only. googlenet and inception_v3 do not rescale their input inside, see `rescaled`.
-    Raises CheckpointError that explains what does not fit and which architecture would.
+    The number of classes is read from the head, other stems from the first layer; auxiliary heads
+    are left out, they serve training only. googlenet and inception_v3 do not rescale their input
+    inside, see `rescaled`. Raises CheckpointError that explains what does not fit and which
+    architecture would.
     """
     architecture = find_architecture(architecture)
-    state = adapt_keys(architecture, state)
-    fit = compare(architecture, state)
+    return build_located(locate(architecture, state)[0], state)
+
+
+def build_located(located: Located, whole: Mapping[str, Tensor]) -> nn.Module:
+    """The network of a located part; `whole` is the state dict that errors speak of."""
+    fit, state = located.fit, located.state
     if not fit.complete:
-        raise CheckpointError(_misfit(fit, state))
-    module = _skeleton(architecture, fit.num_classes, **_options(architecture, state))
+        raise CheckpointError(_misfit(fit, whole))
+    module = _skeleton(fit.architecture, fit.num_classes, **_options(fit.architecture, state))
+    put_stem(module, fit.stem)
     targets = module.state_dict()
-    weights = _Versioned({key: _cast(key, state[key], targets[key]) for key in state})
+    weights = _Versioned({k: _cast(k, state[k], targets[k]) for k in state if k in targets})
     module.load_state_dict(weights, strict=False, assign=True)
     return module.eval().requires_grad_(False)
 
 
+def locate(architecture: str, state: Mapping[str, Tensor]) -> tuple[Located, ...]:
+    """Where under which prefix the architecture's names are; what fits first, then the most.
+
+    Frameworks and wrappers put the network under a name ("model.", "module.", "student.") beside
+    losses, metrics and other networks.
+    """
+    wanted = list(_imagenet_outline(architecture, **_options(architecture, state)))[:_ANCHORS]
+    ends = {key[: -len(anchor)] for anchor in wanted[:2] for key in state if key.endswith(anchor)}
+    prefixes = [""] + [end for end in sorted(ends) if end.endswith(".")]
+    prefixes.sort(key=lambda prefix: -sum(prefix + key in state for key in wanted))
+    found = [_located(architecture, prefix, state) for prefix in prefixes[:_TRIED]]
+    return tuple(
+        sorted(found, key=lambda at: (not at.fit.complete, -at.fit.matching, len(at.prefix)))
+    )
+
+
+def find_networks(
+    architecture: str, parts: Mapping[str, Mapping[str, Tensor]]
+) -> dict[str, Located]:
+    """All networks of that architecture in a file's parts, by a name that says where; best first.
+
+    The first is the raw one of "state_dict" beside "state_dict_ema", "student" before "teacher".
+    """
+    architecture = find_architecture(architecture)
+    found: dict[str, Located] = {}
+    for part, state in parts.items():
+        fitting = [located for located in locate(architecture, state) if located.fit.complete]
+        for located in fitting:
+            inner = located.prefix.rstrip(".") if len(fitting) > 1 else ""
+            found["/".join(filter(None, (part, inner))) or "weights"] = located
+    return found
+
+
+def _located(architecture: str, prefix: str, state: Mapping[str, Tensor]) -> Located:
+    inside = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    adapted = adapt_keys(architecture, inside)
+    return Located(
+        prefix=prefix,
+        state=adapted,
+        fit=compare(architecture, adapted),
+        outside=tuple(key for key in state if not key.startswith(prefix)),
+    )
+
+
 def compare(architecture: str, state: Mapping[str, Tensor]) -> Fit:
-    """Compare names and shapes; `state` has gone through `adapt_keys`."""
+    """Compare names and shapes; `state` has gone through `adapt_keys`.
+
+    Names outside of the network's own children are left out, since they cannot belong to it.
+    """
     num_classes = _head_outputs(architecture, state)
-    wanted = outline(architecture, num_classes, **_options(architecture, state))
     found = {key: tuple(value.shape) for key, value in state.items()}
+    wanted = outline(architecture, num_classes, **_options(architecture, state))
+    stem = stem_of(architecture, wanted, found)
+    if stem.key:
+        wanted[stem.key] = stem_shape(stem, wanted[stem.key])
+    roots = {key.partition(".")[0] for key in wanted}
+    strange = [key for key in found if key not in wanted]
     return Fit(
         architecture=architecture,
         num_classes=num_classes,
         matching=sum(found.get(key) == shape for key, shape in wanted.items()),
         missing=tuple(k for k in wanted if k not in found and not k.endswith(_COUNTERS)),
-        unexpected=tuple(key for key in found if key not in wanted),
+        unexpected=tuple(key for key in strange if key.partition(".")[0] in roots),
         misshapen=tuple(
             (key, shape, found[key])
             for key, shape in wanted.items()
             if key in found and found[key] != shape
         ),
+        left_out=tuple(key for key in strange if key.partition(".")[0] not in roots),
+        stem=stem,
     )
 
 
@@ -111,7 +185,7 @@ def closest_architecture(state: Mapping[str, Tensor]) -> Fit:
     """
     fits = []
     for name in _by_size(state):
-        fit = compare(name, adapt_keys(name, state))
+        fit = locate(name, state)[0].fit
         if fit.complete:
             return fit
         fits.append(fit)
@@ -169,8 +243,15 @@ def _imagenet_outline(architecture: str, **options: int | bool) -> dict[str, Sha
 
 def _by_size(state: Mapping[str, Tensor]) -> list[str]:
     buffers = (_COUNTERS, "running_mean", "running_var")
-    size = sum(value.numel() for key, value in state.items() if not key.endswith(buffers))
-    return sorted(architectures(), key=lambda name: abs(find_entry(name).parameters - size))
+    sizes: dict[str, int] = {}
+    for key, value in state.items():
+        if not key.endswith(buffers):
+            for group in ("", key.partition(".")[0]):  # the whole, and what may be one of several
+                sizes[group] = sizes.get(group, 0) + value.numel()
+    return sorted(
+        architectures(),
+        key=lambda name: min(abs(find_entry(name).parameters - size) for size in sizes.values()),
+    )
 
 
 class _WeightsOnMeta(TorchFunctionMode):
@@ -216,11 +297,11 @@ def _rename_head(architecture: str, state: dict[str, Tensor]) -> dict[str, Tenso
         return state
     known = outline(architecture, **_options(architecture, state))
     inner = known[f"{head}.weight"][1:]
-    strange = [key for key in state if key not in known]
     root = head.split(".", 1)[0]
+    strange = [key for key in state if key not in known and key.startswith(f"{root}.")]
     layers = {key.rpartition(".")[0] for key in strange}
     fits = any(key.endswith(".weight") and tuple(state[key].shape[1:]) == inner for key in strange)
-    if len(layers) != 1 or not fits or not strange[0].startswith(f"{root}."):
+    if len(layers) != 1 or not fits:
         return state
     old = layers.pop()
     return {

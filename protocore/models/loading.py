@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from protocore.errors import CheckpointError, ModelError, WeightsUnavailableError
-from protocore.models import fitting
+from protocore.models import external, fitting
 from protocore.models.catalog import CatalogEntry, find_entry, weights_member
 from protocore.models.checkpoint import read_checkpoint
 from protocore.models.class_names import inspect_class_names
 from protocore.models.classifier import Classifier
 from protocore.models.devices import find_device
 from protocore.models.files import FileContent
+from protocore.models.network import Network
 from protocore.models.preprocessing import Preprocessing
 from protocore.models.spec import ModelSpec
+from protocore.models.stems import SMALL_SIZE, with_bands
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Network:
-    """A module with what its source says about it."""
-
-    module: nn.Module
-    class_names: tuple[str, ...] | None
-    preprocessing: Preprocessing
-    notes: tuple[str, ...] = ()
 
 
 def load_classifier(spec: ModelSpec, progress: Progress | None = None) -> Classifier:
@@ -64,7 +55,11 @@ def load_classifier(spec: ModelSpec, progress: Progress | None = None) -> Classi
         weights=spec.weights,
         source=spec.kind,
         preprocessing=network.preprocessing.changed(
-            input_size=spec.input_size, resize=spec.resize, interpolation=spec.interpolation
+            input_size=spec.input_size,
+            resize=spec.resize,
+            interpolation=spec.interpolation,
+            mean=spec.mean if spec.kind in ("timm", "hf") else None,
+            std=spec.std if spec.kind in ("timm", "hf") else None,
         ),
         head=spec.head,
     )
@@ -88,9 +83,12 @@ def detect_architecture(path: str | Path) -> str:
 
 @lru_cache(maxsize=64)
 def _detect(file: FileContent) -> str:
-    fit = fitting.closest_architecture(read_checkpoint(file.path).state)
-    if fit.complete:
-        return fit.architecture
+    fits = []
+    for state in read_checkpoint(file.path).parts.values():
+        fits.append(fitting.closest_architecture(state))
+        if fits[-1].complete:
+            return fits[-1].architecture
+    fit = max(fits, key=lambda fit: fit.share)
     raise CheckpointError(
         f"{file.path.name} fits no torchvision architecture; {fit.architecture} is nearest with "
         f"{fit.share:.0%} of the tensors, there {fit.explain()}"
@@ -107,10 +105,10 @@ def missing_weights(entry: CatalogEntry) -> WeightsUnavailableError:
     )
 
 
-def _load_demo(spec: ModelSpec) -> _Network:
+def _load_demo(spec: ModelSpec) -> Network:
     from protocore.demo import network, weights  # the demo is only imported where it is used
 
-    return _Network(
+    return Network(
         module=weights.load_demo_network(spec.weights),
         class_names=tuple(network.CLASS_NAMES),
         preprocessing=Preprocessing(
@@ -122,7 +120,7 @@ def _load_demo(spec: ModelSpec) -> _Network:
     )
 
 
-def _load_torchvision(spec: ModelSpec) -> _Network:
+def _load_torchvision(spec: ModelSpec) -> Network:
     entry = find_entry(spec.architecture, spec.weights)
     if not entry.classifies:
         raise ModelError(
@@ -132,43 +130,104 @@ def _load_torchvision(spec: ModelSpec) -> _Network:
     if not entry.on_disk:
         raise missing_weights(entry)
     state = read_checkpoint(entry.path).state
-    return _fitted(spec, state, tuple(weights_member(entry).meta["categories"]))
+    located = fitting.locate(spec.architecture, state)[0]
+    return _fitted(spec, located, state, tuple(weights_member(entry).meta["categories"]))
 
 
-def _load_checkpoint(spec: ModelSpec) -> _Network:
+def _load_checkpoint(spec: ModelSpec) -> Network:
     content = read_checkpoint(_unchanged(spec.file))
-    network = _fitted(spec, content.state, content.class_names)
+    found = fitting.find_networks(spec.architecture, content.parts)
+    if not found:
+        fitting.build_fitted(spec.architecture, content.state)  # says what does not fit
+    name = spec.part or next(iter(found))
+    if name not in found:
+        raise CheckpointError(
+            f"{spec.weights} holds no network {spec.part!r} of the architecture "
+            f"{spec.architecture}; it holds {', '.join(found)}"
+        )
+    located = found[name]
+    network = _fitted(spec, located, located.state, content.class_names)
+    notes = (*_part_notes(name, found), *network.notes)
     default = weights_member(find_entry(spec.architecture))
     categories = tuple(default.meta["categories"])
-    if network.class_names is None and _outputs(network.module) == len(categories):
-        return dataclasses.replace(network, class_names=categories)
-    return network
+    names = network.class_names
+    if names is None and located.fit.num_classes == len(categories):
+        names = categories
+    return dataclasses.replace(network, class_names=names, notes=notes)
 
 
-def _fitted(spec: ModelSpec, state: dict[str, Tensor], names: tuple[str, ...] | None) -> _Network:
-    """The architecture with `state`, and the preprocessing of its weights entry."""
+def networks_in(path: str | Path, architecture: str) -> tuple[str, ...]:
+    """Names of the networks of that architecture in a weights file, best first, for a choice.
+
+    Raw and averaged weights ("state_dict_ema"), student and teacher. Raises CheckpointError.
+    """
+    return tuple(fitting.find_networks(architecture, read_checkpoint(path).parts))
+
+
+def _part_notes(name: str, found: Mapping[str, fitting.Located]) -> tuple[str, ...]:
+    """Which network of the file is taken, and what of it is left out."""
+    notes = []
+    others = [other for other in found if other != name]
+    if others:
+        notes.append(
+            f"the file holds {len(found)} networks: {name} is used; choose another with part "
+            f"({', '.join(others)})"
+        )
+    located = found[name]
+    prefixes = tuple(at.prefix for at in found.values() if at.prefix)
+    left_out = [k for k in located.outside if not k.startswith(prefixes or ("\0",))]
+    left_out += located.fit.left_out
+    if left_out:
+        more = f" and {len(left_out) - 3} more" if len(left_out) > 3 else ""
+        notes.append(f"left out of the weights file: {', '.join(left_out[:3])}{more}")
+    return tuple(notes)
+
+
+def _fitted(
+    spec: ModelSpec,
+    located: fitting.Located,
+    whole: Mapping[str, Tensor],
+    names: tuple[str, ...] | None,
+) -> Network:
+    """The architecture with the located weights, and the preprocessing of its weights entry."""
     entry = find_entry(spec.architecture, spec.weights if spec.kind == "torchvision" else None)
     preset = Preprocessing.from_torchvision(weights_member(entry).transforms())
     mean, std = spec.mean or preset.mean, spec.std or preset.std
     if spec.architecture in fitting.RESCALING and spec.transform_input is not False:
         mean, std = fitting.rescaled(mean, std)
-    return _Network(
-        module=fitting.build_fitted(spec.architecture, state),
+    stem = located.fit.stem
+    module, grey = with_bands(fitting.build_located(located, whole), stem.channels, spec.bands)
+    if grey and not spec.mean:
+        mean = (sum(mean) / 3,) * 3
+    if grey and not spec.std:
+        std = (sum(std) / 3,) * 3
+    fitted = _preprocessing(spec, preset, located)
+    return Network(
+        module=module,
         class_names=names,
-        preprocessing=_preprocessing(spec, preset, state).changed(mean=mean, std=std),
+        preprocessing=dataclasses.replace(fitted, mean=mean, std=std, grey=grey),
+        notes=stem.notes,
     )
 
 
-def _preprocessing(spec: ModelSpec, preset: Preprocessing, state: Mapping) -> Preprocessing:
+def _preprocessing(
+    spec: ModelSpec, preset: Preprocessing, located: fitting.Located
+) -> Preprocessing:
     """The weights entry's own; for other weights only its input size, with the default rule."""
     if spec.kind == "torchvision":
         return preset
-    size = fitting.image_size(spec.architecture, state) or preset.input_size
+    size = fitting.image_size(spec.architecture, located.state) or preset.input_size
+    if located.fit.stem.small:
+        size = SMALL_SIZE
     return Preprocessing(input_size=spec.input_size or size)
 
 
-def _outputs(module: nn.Module) -> int:
-    return list(module.parameters())[-1].shape[0]
+def _load_timm(spec: ModelSpec) -> Network:
+    return external.load_timm(spec.architecture, _unchanged(spec.file) if spec.file else None)
+
+
+def _load_transformers(spec: ModelSpec) -> Network:
+    return external.load_transformers(_unchanged(spec.file).parent)
 
 
 def _unchanged(file: FileContent) -> Path:
@@ -180,8 +239,10 @@ def _unchanged(file: FileContent) -> Path:
     return file.path
 
 
-_SOURCES: dict[str, Callable[[ModelSpec], _Network]] = {
+_SOURCES: dict[str, Callable[[ModelSpec], Network]] = {
     "demo": _load_demo,
     "torchvision": _load_torchvision,
     "checkpoint": _load_checkpoint,
+    "timm": _load_timm,
+    "hf": _load_transformers,
 }

@@ -104,7 +104,8 @@ def _read(module: nn.Module, images: Tensor, head: str | None, buffers: _Buffers
     again = _two_dimensional(pick(_run(module, images[:1])[0], key))
     drew = not _same_states(before, _random_states(images.device))
     changed = buffers.changed()
-    repeatable = _alike(first, again)
+    # Two passes of dropout can be equal by chance; what draws is not repeatable.
+    repeatable = _alike(first, again) and not drew
     other = _two_dimensional(pick(_run(module, images[1:])[0], key))
     end = watch.end_of(first) or _end_by_values(torch.cat([first, other]))
     undo, note = _undo(module, images[:1], key, end, first) if end else ("", "")

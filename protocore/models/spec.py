@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from protocore.errors import ModelError, UnknownModelError
 from protocore.models.catalog import find_architecture, find_entry
 from protocore.models.devices import default_device
+from protocore.models.external import PRETRAINED, find_timm
 from protocore.models.files import FileContent, long_path, short_path
 from protocore.models.outputs import HEADS
 from protocore.models.preprocessing import INTERPOLATIONS, Triple
 
-KINDS = ("demo", "torchvision", "checkpoint")
+KINDS = ("demo", "torchvision", "checkpoint", "timm", "hf")
 DEMO_VARIANT = "robust"
 
 
@@ -28,7 +29,7 @@ class ModelSpec:
     """
 
     kind: str  # one of KINDS
-    architecture: str  # "demo" or torchvision's name
+    architecture: str  # "demo", torchvision's or timm's name, or a folder's
     weights: str  # the demo's variant, a torchvision weights entry or a file name
     file: FileContent | None = None  # the checkpoint
     names_file: FileContent | None = None  # class names; None: those of the source
@@ -38,6 +39,8 @@ class ModelSpec:
     resize: int | None = None  # pixels of a photo's shorter side before the crop
     interpolation: str | None = None  # one of preprocessing.INTERPOLATIONS
     head: str | None = None  # one of outputs.HEADS; None: found out
+    part: str | None = None  # which network of a file that holds several, see networks_in
+    bands: tuple[int, ...] | None = None  # channels shown as grey or as red, green, blue
     transform_input: bool | None = None  # googlenet and inception_v3 only; None: yes
     device: str = "cpu"
 
@@ -88,6 +91,8 @@ class ModelSpec:
         resize: int | None = None,
         interpolation: str | None = None,
         head: str | None = None,
+        part: str | None = None,
+        bands: Sequence[int] | None = None,
         transform_input: bool | None = None,
         device: str | None = None,
     ) -> ModelSpec:
@@ -110,7 +115,39 @@ class ModelSpec:
             resize=resize,
             interpolation=interpolation,
             head=head,
+            part=part,
+            bands=None if bands is None else tuple(bands),
             transform_input=transform_input,
+            device=device or default_device(),
+        )
+
+    @classmethod
+    def timm(
+        cls, name: str, path: str | Path | None = None, *, device: str | None = None
+    ) -> ModelSpec:
+        """A timm model with a weights file, or with its own from the hub's cache.
+
+        Raises ModelError, also where timm is not installed.
+        """
+        file = None if path is None else FileContent.of(path)
+        return cls(
+            kind="timm",
+            architecture=find_timm(name),
+            weights=PRETRAINED if file is None else file.path.name,
+            file=file,
+            device=device or default_device(),
+        )
+
+    @classmethod
+    def hf(cls, folder: str | Path, *, device: str | None = None) -> ModelSpec:
+        """An image classifier of transformers in a local folder; raises ModelError."""
+        config = FileContent.of(Path(folder) / "config.json")
+        folder = config.path.parent
+        return cls(
+            kind="hf",
+            architecture=folder.name,
+            weights="local folder",
+            file=config,
             device=device or default_device(),
         )
 
@@ -128,6 +165,10 @@ class ModelSpec:
         parts = [self.kind]
         if self.kind == "demo":
             parts += [self.weights] if self.weights != DEMO_VARIANT else []
+        elif self.kind == "hf":
+            parts.append(quote(self.file.path.parent.as_posix()))
+        elif self.kind == "timm" and self.file is None:
+            parts.append(self.architecture)
         else:
             where = short_path(self.file.path) if self.file else self.weights
             parts += [self.architecture, quote(where)]
@@ -139,6 +180,8 @@ class ModelSpec:
             "resize": self.resize,
             "interpolation": self.interpolation,
             "head": self.head,
+            "part": self.part,
+            "bands": None if self.bands is None else ",".join(map(str, self.bands)),
             "transform_input": None if self.transform_input is None else int(self.transform_input),
         }
         query = urlencode({key: value for key, value in options.items() if value is not None})
@@ -156,10 +199,16 @@ class ModelSpec:
             spec = cls.torchvision(architecture, weights or None, device=device)
         elif kind == "checkpoint" and weights:
             spec = cls.checkpoint(architecture, long_path(unquote(weights)), device=device)
+        elif kind == "timm" and architecture:
+            path = long_path(unquote(weights)) if weights else None
+            spec = cls.timm(architecture, path, device=device)
+        elif kind == "hf" and rest:
+            spec = cls.hf(unquote(rest), device=device)
         else:
             raise UnknownModelError(
                 f"{link!r} is not a link to a model; it must look like demo, "
-                "torchvision:resnet18:IMAGENET1K_V1 or checkpoint:resnet18:/folder/weights.pth"
+                "torchvision:resnet18:IMAGENET1K_V1, checkpoint:resnet18:/folder/weights.pth, "
+                "timm:tf_efficientnet_lite0 or hf:/folder"
             )
         return replace(spec, **_overrides(link, dict(parse_qsl(query))))
 
@@ -174,6 +223,8 @@ def _overrides(link: str, options: dict[str, str]) -> dict[str, object]:
         "resize": ("resize", int),
         "interpolation": ("interpolation", str),
         "head": ("head", str),
+        "part": ("part", str),
+        "bands": ("bands", parse_bands),
         "transform_input": ("transform_input", lambda text: bool(int(text))),
     }
     try:
@@ -186,10 +237,24 @@ def _overrides(link: str, options: dict[str, str]) -> dict[str, object]:
         raise ModelError(f"{link!r} is not a link to a model: {error}") from error
 
 
-def parse_triple(text: str) -> Triple:
-    """Three numbers with commas between, such as "0.485, 0.456, 0.406"; raises ModelError."""
+def parse_bands(text: str) -> tuple[int, ...]:
+    """Channels with commas between, such as "3,2,1"; raises ModelError."""
     try:
-        red, green, blue = (float(part) for part in text.split(","))
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ModelError(
+            f"bands must be one to three channel numbers with commas between, got {text!r}"
+        ) from error
+
+
+def parse_triple(text: str) -> Triple:
+    """Three numbers with commas between, such as "0.485, 0.456, 0.406", or one for all channels.
+
+    Raises ModelError.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+        red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
     except ValueError as error:
         raise ModelError(
             f"mean and std must be three numbers with commas between, such as 0.5,0.5,0.5, "

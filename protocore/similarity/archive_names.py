@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 
 _IS_UTF8 = 0x800  # the flag of a member whose name is UTF-8
+# Characters that do not stand alone in a word of Latin letters: two accented letters of "Größe"
+# are one of Shift JIS.
+_WORD = re.compile(r"[^\x00-\x7f]{2}|(?<![A-Za-z])[^\x00-\x7f](?![A-Za-z])")
 _ENCODINGS = {"utf-8": "UTF-8", "shift_jis": "Shift JIS", "gb2312": "GBK"}
 
 
@@ -49,6 +53,8 @@ def _plausible(names: Sequence[str], encoding: str) -> bool:
     letters = [letter for name in names for letter in name if not letter.isascii()]
     if encoding == "utf-8":
         return True
+    if not any(_WORD.search(name) for name in names):
+        return False
     kana = sum("\u3040" <= letter <= "\u30ff" for letter in letters)
     han = sum("\u4e00" <= letter <= "\u9fff" for letter in letters)
     wide = sum(

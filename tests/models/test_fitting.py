@@ -154,12 +154,12 @@ def test_what_does_not_fit_is_explained(squeezenet):
     state = dict(squeezenet.state_dict())
     state["extra"] = torch.ones(1)
     del state["features.0.bias"]
-    state["features.0.weight"] = torch.ones(64, 1, 3, 3)
+    state["features.0.weight"] = torch.ones(64, 3, 5, 5)
     with pytest.raises(CheckpointError) as error:
         build_fitted("squeezenet1_1", state)
     assert str(error.value) == (
         "the weights do not fit squeezenet1_1: 1 missing (features.0.bias); 1 unexpected (extra); "
-        "1 of another shape (features.0.weight: expected (64, 3, 3, 3), found (64, 1, 3, 3)). "
+        "1 of another shape (features.0.weight: expected (64, 3, 3, 3), found (64, 3, 5, 5)). "
         "No torchvision architecture fits them; a changed network cannot be loaded here"
     )
 

@@ -71,10 +71,8 @@ def test_link_of_an_upload_holds_no_folder():
 def test_what_is_no_link_is_explained(link):
     with pytest.raises(UnknownModelError) as error:
         ModelSpec.from_link(link)
-    assert str(error.value) == (
-        f"{link!r} is not a link to a model; it must look like demo, "
-        "torchvision:resnet18:IMAGENET1K_V1 or checkpoint:resnet18:/folder/weights.pth"
-    )
+    for fact in (f"{link!r} is not a link", "torchvision:resnet18", "timm:", "hf:/folder"):
+        assert fact in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ def test_a_link_to_a_file_that_is_gone_is_explained(tmp_path):
         ({"mean": (0.1, float("nan"), 0.1)}, "mean must be three finite numbers, got"),
         ({"input_size": 15}, "input size must be between 16 and 2048 pixels, got 15"),
         ({"input_size": 10_000_000}, "input size must be between 16 and 2048 pixels, got 10000000"),
-        ({"kind": "magic"}, "model kind must be one of demo, torchvision, checkpoint, got 'magic'"),
+        ({"kind": "magic"}, "model kind must be one of demo, torchvision, checkpoint, timm"),
     ],
 )
 def test_values_outside_their_range_are_refused(options, reason):

@@ -30,7 +30,7 @@ SOURCES = {
     "checkpoint": "Custom",
 }
 DETECT = "detect"
-NAME_SUFFIXES = (".txt", ".json")
+NAME_SUFFIXES = (".txt", ".json", ".csv", ".tsv", ".py")
 KEEP = {"persist_state": "session"}
 
 
@@ -266,7 +266,7 @@ def _pick_preprocessing(architecture: str, disabled: bool) -> dict[str, object]:
         "or the path of the class names on the server",
         key="model_names",
         placeholder="from the weights file, or ImageNet's for 1000 classes",
-        help="One name per line, or JSON: a list, {index: name} or {name: index}.",
+        help="One name per line, numbered or not, CSV, JSON or a Python dictionary.",
         **fixed,
     ).strip()
     triple_help = "Red, green, blue, for pixels from 0 to 1. Empty: as torchvision's own weights."

@@ -55,6 +55,11 @@ class FastNetwork:
             self._played[shape] = faster(self._module, normalised, self._frozen)
         return self._played[shape](normalised).float()
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether what was prepared last is a faster recording; False: the network as it is."""
+        return bool(self._played) and [*self._played.values()][-1] is not self._module
+
 
 def faster(module: nn.Module, images: Tensor, frozen: Frozen) -> Callable[[Tensor], Tensor]:
     """`module` for images of that shape with frozen convolutions, on CPUs with oneDNN.
