@@ -103,10 +103,16 @@ class LayerReader:
 def open_reader(classifier: Classifier, layer_set: str = "all") -> LayerReader:
     """Find the layers of a set ("all", "leaf" or "weighted") by one run on a black image.
 
-    Raises SettingsError for another set and ModelError when the set is empty.
+    Raises SettingsError for another set and ModelError when the set is empty or the layers of a
+    compiled program cannot be read.
     """
     if layer_set not in LAYER_SETS:
         raise SettingsError(f"layers must be one of {', '.join(LAYER_SETS)}, got {layer_set!r}")
+    if any(isinstance(m, torch.jit.ScriptModule) for m in classifier.module.modules()):
+        raise ModelError(
+            f"{classifier.name} is a TorchScript program, whose layers cannot be read; prototypes can "
+            "be made of it, path similarity needs the network as an ordinary nn.Module"
+        )
     module = private_copy(classifier.module)
     layers = _find_layers(classifier, module, layer_set)
     if not layers:

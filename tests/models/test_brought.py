@@ -16,6 +16,7 @@ from protocore.models import Classifier, ModelSpec, load_classifier
 from protocore.models.checkpoint import read_checkpoint
 from protocore.models.class_names import interpret_class_names
 from protocore.models.loading import networks_in
+from protocore.similarity.activations import open_reader
 
 SIZE = 16
 LOGITS = torch.tensor([[-2.16, 0.5, 1.0]])
@@ -377,3 +378,12 @@ def test_chosen_bands_of_a_network_of_four_channels(tmp_path, resnet):
         torch.testing.assert_close(classifier.logits(image), expected.eval()(four))
     with pytest.raises(ProtocoreError, match="from 0 to 3"):
         load_classifier(ModelSpec.checkpoint("resnet18", tmp_path / "four.pth", bands=(4,), **how))
+
+
+def test_a_torchscript_program_makes_prototypes_but_has_no_layers_to_read():
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    program = torch.jit.trace(nn.Sequential(plain, nn.Linear(4, 3)), torch.zeros(1, 3, SIZE, SIZE))
+    classifier = Classifier.from_module(program, input_size=SIZE)
+    generate_prototype(classifier, 0, GenerationSettings(steps=1, baseline_steps=0))
+    with pytest.raises(ModelError, match="TorchScript"):
+        open_reader(classifier)
