@@ -110,8 +110,8 @@ def open_reader(classifier: Classifier, layer_set: str = "all") -> LayerReader:
         raise SettingsError(f"layers must be one of {', '.join(LAYER_SETS)}, got {layer_set!r}")
     if any(isinstance(m, torch.jit.ScriptModule) for m in classifier.module.modules()):
         raise ModelError(
-            f"{classifier.name} is a TorchScript program, whose layers cannot be read; prototypes can "
-            "be made of it, path similarity needs the network as an ordinary nn.Module"
+            f"{classifier.name} is a TorchScript program, whose layers cannot be read; "
+            "prototypes can be made of it, path similarity needs an ordinary nn.Module"
         )
     module = private_copy(classifier.module)
     layers = _find_layers(classifier, module, layer_set)
