@@ -72,7 +72,7 @@ class Views:
         started = self.clock()
         if started < self.next_image and not now_please and snapshot.step < snapshot.total:
             return
-        images = to_uint8(snapshot.images())
+        images = to_uint8(self.recording.classifier.visible(snapshot.images()))
         if started >= self.next_top or now_please:
             logits = image_logits(self.recording.classifier, images)
             self.top = tuple(likeliest(self.recording.classifier, row) for row in logits)
