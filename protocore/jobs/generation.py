@@ -20,6 +20,7 @@ from protocore.jobs.job import InterruptedWork, NotSaved
 from protocore.jobs.kept import Models, Prepared, submit_kept
 from protocore.jobs.live_view import LiveView, Views, target_labels
 from protocore.jobs.run import Beginning, Run, beginning, open_run
+from protocore.jobs.witness import witnessed
 from protocore.library.library import Library, SavedRun
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
@@ -133,7 +134,7 @@ def prepare(library: Library, pool: Models, job_id: str, values: Mapping[str, An
     def work(control: JobControl) -> str | None:
         if library.has_run(job_id):  # it was saved, and only that was not noted any more
             return job_id
-        return _GenerationWork(request, library, pool.get(request.spec), job_id).run(control)
+        return _GenerationWork(request, library, pool, job_id).run(control)
 
     return Prepared(
         title=request.title, device=request.spec.device, work=work, meta={"request": request}
@@ -172,11 +173,12 @@ class _GenerationWork:
     """One run, in the worker thread."""
 
     def __init__(
-        self, request: GenerationRequest, library: Library, classifier: Classifier, job_id: str
+        self, request: GenerationRequest, library: Library, models: Models, job_id: str
     ) -> None:
         self._request = request
         self._library = library
-        self._classifier = classifier
+        self._models = models
+        self._classifier = models.get(request.spec)
         self._job_id = job_id
 
     def run(self, control: JobControl) -> str | None:
@@ -259,6 +261,7 @@ class _GenerationWork:
         recording, request, seconds = run.recording, self._request, run.seconds
         recording.keep_last_frame()
         prototypes = recording.prototypes(seconds)
+        prototypes = witnessed(prototypes, request.spec, self._classifier, self._models.get)
         finished = all(prototype.record.completed for prototype in prototypes)
         return SavedRun(
             title=request.title,

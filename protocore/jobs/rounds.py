@@ -21,6 +21,7 @@ from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
 from protocore.review.events import RoundItem, RoundOpened
 from protocore.review.material import picture_name
+from protocore.review.session import ReviewSession
 
 KIND = "review round"
 BASELINE_PRESET = "fourier"
@@ -222,3 +223,15 @@ def load_picture(library: Library, review_id: str, item: RoundItem) -> Prototype
     name = picture_name(item.prototype_id)
     library.reviews.read_file(review_id, name, item.digest)
     return Prototype.load(library.reviews.file(review_id, name))
+
+
+def witness_ranks(
+    library: Library, review_id: str, session: ReviewSession
+) -> dict[str, tuple[int, ...]]:
+    """By prototype, which place other networks gave its class, as its record says (0: first)."""
+    items = {item.prototype_id: item for of in session.rounds for item in of.items}
+    pictures = {name: load_picture(library, review_id, item) for name, item in items.items()}
+    return {
+        name: tuple(reading.rank for reading in picture.record.witnesses)
+        for name, picture in pictures.items()
+    }

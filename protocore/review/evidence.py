@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from protocore.review.events import ObservationLink, Occluded
@@ -18,6 +18,8 @@ RULES = {
     "blind": "every observation that the claim rests on was written before the names were shown",
     "occlusion": "covering the marked region lowers the class's logit, and by more than covering "
     "the same shape does at nine in ten other places, for more than half of the covered regions",
+    "witness": "another network, which had no part in making the pictures, puts the class first in "
+    "more than half of the class's pictures; what only the maker sees is a reason to look closer",
     "test": "the test's interval lies wholly beyond the smallest effect of interest, in the "
     "predicted direction, and its p value, adjusted for the number of claims, is below the level",
 }
@@ -58,8 +60,18 @@ class Evidence:
         return GRADES[self.grade]
 
 
-def weigh(session: ReviewSession, claim: Claim, outcome: str | None, reason: str = "") -> Evidence:
-    """Grade a claim; `outcome` is that of its last test (None: not tested), `reason` its words."""
+def weigh(
+    session: ReviewSession,
+    claim: Claim,
+    outcome: str | None,
+    reason: str = "",
+    ranks: Mapping[str, Sequence[int]] | None = None,
+) -> Evidence:
+    """Grade a claim; `outcome` is that of its last test (None: not tested), `reason` its words.
+
+    `ranks` says by prototype which place other networks give its class (0: first); it adds a
+    criterion and leaves the grade as it is, since a bias of the maker alone does not transfer.
+    """
     links = claim.current.said.links
     test = Criterion(
         key="test",
@@ -67,7 +79,10 @@ def weigh(session: ReviewSession, claim: Claim, outcome: str | None, reason: str
         found=reason or "not tested yet",
     )
     criteria = (_recurs(session, links), _blind(session, links), _occlusion(session, links), test)
-    return Evidence(grade=_grade(criteria, outcome), criteria=criteria)
+    grade = _grade(criteria, outcome)
+    if ranks is not None:
+        criteria = (*criteria[:-1], _witness(session, links, ranks), test)
+    return Evidence(grade=grade, criteria=criteria)
 
 
 def _grade(criteria: tuple[Criterion, ...], outcome: str | None) -> str:
@@ -152,6 +167,23 @@ def _occlusion(session: ReviewSession, links: tuple[ObservationLink, ...]) -> Cr
         f"{matter} of {len(done)} covered regions matter; the logit falls by up to {largest:.2f}"
     )
     return Criterion(key="occlusion", holds=2 * matter > len(done), found=found)
+
+
+def _witness(
+    session: ReviewSession,
+    links: tuple[ObservationLink, ...],
+    ranks: Mapping[str, Sequence[int]],
+) -> Criterion:
+    rounds = [session.round(name) for name in dict.fromkeys(link.round for link in links)]
+    pictures = {
+        item.prototype_id for of in rounds for item in of.items if item.role == "target"
+    }  # one that was shown in several rounds counts once
+    readings = [rank for name in sorted(pictures) for rank in ranks.get(name, ())]
+    if not readings:
+        return Criterion(key="witness", holds=None, found="no other network was shown the pictures")
+    first = sum(rank == 0 for rank in readings)
+    found = f"the class is first in {first} of {len(readings)} readings by other networks"
+    return Criterion(key="witness", holds=2 * first > len(readings), found=found)
 
 
 def last_occlusions(

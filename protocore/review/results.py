@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from protocore.cohorts.analysis import check_predictions
 from protocore.cohorts.outcomes import Outcome
@@ -49,10 +49,16 @@ def claim_outcome(
 
 
 def claim_evidence(
-    session: ReviewSession, claim: Claim, results: Mapping[str, TestResult]
+    session: ReviewSession,
+    claim: Claim,
+    results: Mapping[str, TestResult],
+    ranks: Mapping[str, Sequence[int]] | None = None,
 ) -> Evidence:
-    """The evidence for a claim: what its pictures show, and what its last test says."""
+    """The evidence for a claim: what its pictures show, and what its last test says.
+
+    `ranks`: see `weigh`.
+    """
     outcome = claim_outcome(session, claim, results)
     if outcome is None:
-        return weigh(session, claim, None)
-    return weigh(session, claim, outcome.outcome, outcome.reason)
+        return weigh(session, claim, None, ranks=ranks)
+    return weigh(session, claim, outcome.outcome, outcome.reason, ranks=ranks)

@@ -95,7 +95,9 @@ def test_nothing_at_all():
         ("occlusion", None, "no marked region was covered yet"),
         ("test", None, "not tested yet"),
     ]
-    assert [one.rule for one in found.criteria] == list(RULES.values())
+    assert [one.rule for one in found.criteria] == [
+        rule for key, rule in RULES.items() if key != "witness"
+    ]
 
 
 def test_a_test_alone_is_weak_evidence():
@@ -311,3 +313,34 @@ def test_the_table_is_complete():
     assert set(GRADE_TABLE) == set(itertools.product((True, False), repeat=3))
     grades = {grade for row in GRADE_TABLE.values() for grade in row} | {"against"}
     assert grades == set(GRADES)
+
+
+# --- other networks ---
+
+
+def with_ranks(ranks):
+    """Of a claim about three pictures of the class, whose prototypes are their names backwards."""
+    state = makers.session(*seen(FIRST), ("Ada", makers.claimed(links=ONE)))
+    by_prototype = {name[::-1]: found for name, found in ranks.items()}
+    return weigh(state, state.claim(CLAIM), None, ranks=by_prototype)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "holds", "text"),
+    [
+        ({}, None, "no other network"),
+        ({FIRST: (0, 0), SECOND: (0,), THIRD: (7,)}, True, "3 of 4"),
+        ({FIRST: (0,), SECOND: (4,)}, False, "1 of 2"),
+        ({DISTRACTOR: (0, 0, 0), FIRST: (2,)}, False, "0 of 1"),  # those of the class alone count
+    ],
+)
+def test_whether_other_networks_see_the_class(ranks, holds, text):
+    found = with_ranks(ranks)
+    assert criterion(found, "witness")[0] is holds
+    assert text in criterion(found, "witness")[1]
+    assert found.criteria[-1].key == "test"
+
+
+def test_other_networks_do_not_change_the_grade():
+    assert with_ranks({FIRST: (0,)}).grade == with_ranks({FIRST: (9,)}).grade
+    assert "witness" not in [one.key for one in evidence().criteria]  # nobody has been asked

@@ -5,10 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components.common.errors import escaped
+from pages.components.common.resources import library
 from pages.components.review import state as review_state
 from pages.components.review.drafts import drafted, drafted_text, hand_in
 from protocore.cohorts.outcomes import OUTCOMES
 from protocore.cohorts.result import TestResult
+from protocore.jobs.rounds import witness_ranks
 from protocore.review.events import Decided
 from protocore.review.results import adjusted, claim_evidence, claim_outcome
 from protocore.review.session import Claim, ReviewSession
@@ -22,7 +24,8 @@ _OUTCOME_COLOURS = {"supported": "green", "not supported": "red", "undecided": "
 def show_evidence(session: ReviewSession, claim: Claim, results: dict[str, TestResult]) -> None:
     """Outcome by the rule, grade, and each criterion with what was found."""
     outcome = claim_outcome(session, claim, results)
-    evidence = claim_evidence(session, claim, results)
+    ranks = witness_ranks(library(), session.id, session)
+    evidence = claim_evidence(session, claim, results, ranks)
     colour = _OUTCOME_COLOURS[outcome.outcome]
     with st.container(border=True):
         st.markdown(
