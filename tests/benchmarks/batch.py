@@ -12,7 +12,8 @@ cost memory. What protocore/generation/loop.py does follows from that:
   convolutions round differently for other batch sizes: a prototype would depend on its
   neighbours. The batch saves the preparation (the private copy, the folding, the probe for the
   fastest precision), which counts most for short runs;
-- on a GPU all views of all prototypes pass together, until memory runs out.
+- on a GPU passes have one fixed shape, so that a prototype does not depend on its neighbours;
+  see tests/benchmarks/gpu.py.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     python tests/benchmarks/generation.py [--models ...] [--steps 10] [--rounds 7] [--quick]
 
 Prints for each network, with one image of 224 pixels and the paper's settings:
-- milliseconds per step of the naive loop, of torch-lucent, and of Protocore in float32 and in
-  the precision it chooses itself, and how many times faster Protocore is (median over rounds of
+- milliseconds per step of the naive loop, of torch-lucent, and of Protocore in float32 (with and
+  without its frozen convolutions) and in the precision it chooses itself, and how many times
+  faster Protocore is (median over rounds of
   the ratio within a round, so that other work on the machine cancels out);
 - the floor: operations of one forward pass and one backward pass to the image, over the rate at
   which this machine multiplies matrices in float32 and bfloat16;
@@ -48,6 +49,7 @@ from tests.benchmarks.generation_variants import (
     network,
     ours,
     passes,
+    unfrozen,
 )
 
 MODELS = ("resnet18", "mobilenet_v2", "googlenet")
@@ -56,6 +58,7 @@ MATRIX = 2048
 VARIANTS = {
     "naive": naive,
     "lucent": lucent,
+    "unfrozen": unfrozen,
     "float32": lambda module: ours(module, precision="float32"),
     "auto": ours,
 }
@@ -135,7 +138,7 @@ def show_speed(name: str, module: torch.nn.Module, steps: int, rounds: int) -> N
             continue
         against = [
             f"{ratio(seconds[other], seconds[key]):.1f}x {other}"
-            for other in ("naive", "lucent")
+            for other in ("naive", "lucent", "unfrozen")
             if key in ("float32", "auto") and other in seconds
         ]
         print(f"  {key:8} {medians[key] * 1e3:7.1f} ms per step   {', '.join(against)}")

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from protocore.generation.affine import draw_matrices
 from protocore.generation.loop import generate
 from protocore.generation.settings import GenerationSettings, Target
 from protocore.models.classifier import Classifier
+from protocore.models.fast import network as fast_network
 
 SIZE = 224
 CLASS = 574
@@ -89,6 +91,15 @@ def ours(module: nn.Module, **changes: object) -> Steps:
     """Protocore with the same settings but for `changes`."""
     classifier = Classifier.from_module(module, input_size=SIZE)
     generation = generate(classifier, [Target.of(CLASS)], PAPER.replace(**changes))
+    return timed(lambda: next(generation))
+
+
+def unfrozen(module: nn.Module) -> Steps:
+    """Protocore in float32 with PyTorch's own convolutions, all else as it is."""
+    classifier = Classifier.from_module(module, input_size=SIZE)
+    generation = generate(classifier, [Target.of(CLASS)], PAPER.replace(precision="float32"))
+    with mock.patch.object(fast_network, "faster", lambda module, images, frozen: module):
+        next(generation)  # what is played is settled in the first step
     return timed(lambda: next(generation))
 
 

@@ -62,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--ratios-only", action="store_true", help="no whole reference (minutes)")
+    parser.add_argument("--busy", action="store_true", help="beside other work on all cores, too")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)  # the child process
     args = parser.parse_args()
@@ -72,6 +73,9 @@ def main() -> None:
     for name in args.models:
         classifier, weights = open_classifier(name)
         print(f"\n{name} ({weights})", flush=True)
+        if args.busy:
+            busy(name)
+            continue
         ratios(classifier)
         if not args.ratios_only:
             command = [sys.executable, __file__, "--memory-of", name]
@@ -103,6 +107,28 @@ def ratios(classifier: Classifier) -> None:
         faster = "" if seconds == scipys else f"   {scipys / seconds:4.1f} x faster"
         print(f"  {what:<32} {seconds / IMAGES * 1e3:6.0f} ms per image{faster}")
     print(f"  largest difference               {off:.1e}", flush=True)
+
+
+def busy(name: str, images: int = 5) -> None:
+    """Wall time of a small reference, alone and beside processes that keep every core busy."""
+    classifier, _ = open_classifier(name)
+    photos = photo_array(2 * images)
+    natural = NaturalReference(class_index=0, same=photos[:images], different=photos[images:])
+    seconds = []
+    for others in (0, os.cpu_count() or 1):
+        spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
+                    for _ in range(others)]  # fmt: skip
+        try:
+            started = time.perf_counter()
+            measure_reference(classifier, natural)
+            seconds.append(time.perf_counter() - started)
+        finally:
+            for process in spinning:
+                process.kill()
+                process.wait()
+    alone, beside = seconds
+    print(f"  reference of {images} + {images} images: alone {alone:.1f} s, beside "
+          f"{os.cpu_count()} busy processes {beside:.1f} s: {beside / alone:.1f}x")  # fmt: skip
 
 
 def whole_reference(name: str) -> None:

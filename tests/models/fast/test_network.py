@@ -387,6 +387,10 @@ def test_other_batch_sizes_share_the_weights(classifier):
 
 
 @needs_onednn
+@pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+    reason="oneDNN has no bfloat16 convolutions on this processor",
+)
 def test_bfloat16_is_played_too():
     network = fold_batch_norms(torchvision_network("resnet18"), 32).to(torch.bfloat16)
     x = images(1, 32).to(torch.bfloat16)
