@@ -1,12 +1,12 @@
 """The table of the README: makers x methods x measures, over classes and seeds, with its spread.
 
 python -m tests.benchmarks.methods --out DIR [--makers demo,demo:plain] [--methods natural,paper]
-       [--classes 0,4,5] [--seeds 0,1] [--photos DIR] [--set natural:jitter=0.1]
+       [--classes 0,4,5] [--seeds 0,1] [--set natural:jitter=0.1]
 
 Makers are links of models ("demo", "demo:plain", "mobilenet_v2") or, for networks of timm,
 timm:NAME=FILE. Every maker is a witness of the others that have its labels. Prototypes are kept in
-DIR as they come: after an interruption, the same command goes on where it stopped. With --photos
-(a folder with one folder per class) the path similarity to photos of the classes is measured too.
+DIR as they come: after an interruption, the same command goes on where it stopped. The command
+`similarity --prototypes DIR/MAKER/METHOD` measures the path similarity of what is there.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main(words: list[str] | None = None) -> None:
         for link, maker in makers.items()
         for prototype in _prototypes(args, link, maker, method, settings, seeds)
     ]
-    table = "\n".join(_table(made, makers, list(methods), args.photos))
+    table = "\n".join(_table(made, makers, list(methods)))
     print(table)
     (args.out / "table.md").write_text(table + "\n", encoding="utf-8")
 
@@ -65,7 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--methods", default="natural,paper,fourier,maco")
     parser.add_argument("--classes", help="indices; default: all of a small model, else ten")
     parser.add_argument("--seeds", default="0,1")
-    parser.add_argument("--photos", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--set", action="append", default=[], metavar="METHOD:FIELD=VALUE")
     return parser
@@ -146,19 +145,16 @@ def _folder(link: str) -> str:
     return link.partition("=")[0].replace(":", "_").replace("/", "_")
 
 
-def _table(
-    made: list[Made], makers: dict[str, Classifier], methods: list[str], photos: Path | None
-):
+def _table(made: list[Made], makers: dict[str, Classifier], methods: list[str]) -> Iterator[str]:
     """Rows of Markdown."""
     heads = ("maker", "method", "own p (least)", "p < .5", *WITNESS_HEADS, "contrast")
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
-    for link, maker in makers.items():
+    for link in makers:
         for method in methods:
             some = [one.prototype for one in made if (one.maker, one.method) == (link, method)]
             if some:
                 yield f"| {_folder(link)} | {method} | {_figures(some, link, makers)} |"
-        del maker
 
 
 def _figures(some: list[Prototype], link: str, makers: dict[str, Classifier]) -> str:
