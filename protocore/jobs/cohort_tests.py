@@ -21,6 +21,7 @@ from protocore.generation.prototype import library_versions
 from protocore.generation.recording import encode_jpeg
 from protocore.jobs.engine import JobControl, JobEngine
 from protocore.jobs.rounds import check_weights
+from protocore.library.jobs import KeptJob
 from protocore.library.library import Library
 from protocore.library.manifest import now
 from protocore.models.classifier import Classifier
@@ -77,8 +78,27 @@ def submit_test(
     def work(control: JobControl) -> str:
         return job.run(control, lambda: pool.get(spec), session.started.weight_hash)
 
+    # Its row tells other processes that somebody works on it; it is not taken up by them.
+    job_id = started.test
+    row = KeptJob(
+        id=job_id,
+        kind=KIND,
+        title=title,
+        request={"review": review_id, "test": started.test},
+        queue=KIND,
+        device=spec.device,
+        visitor=author,
+    )
+    library.jobs.add(row)
     return engine.submit(
-        kind=KIND, title=title, device=spec.device, queue=KIND, work=work, meta=meta
+        kind=KIND,
+        title=title,
+        device=spec.device,
+        queue=KIND,
+        work=work,
+        meta=meta,
+        job_id=job_id,
+        on_end=lambda view: library.jobs.finish(job_id, view.status, error=view.error),
     )
 
 
@@ -208,17 +228,22 @@ def stop_test(engine: JobEngine, library: Library, job_id: str, author: str) -> 
 
 
 def end_orphan(engine: JobEngine, library: Library, review_id: str, author: str) -> int:
-    """Note tests that no job performs any more, as after a restart; returns how many.
-
-    Call it only in the process that runs the jobs.
-    """
+    """Note tests that no living process performs any more; returns how many."""
     session = library.reviews.session(review_id)
     alive = {view.meta.get("test") for view in engine.views() if view.active}
-    lost = [test for test in session.tests if test.status == "running" and test.id not in alive]
+    running = [test for test in session.tests if test.status == "running" and test.id not in alive]
+    lost = [test for test in running if not _is_performed(library, test.id)]
     for test in lost:
         failed = TestFailed(test=test.id, error="interrupted: the app was closed meanwhile")
         library.reviews.append(review_id, author, failed)
     return len(lost)
+
+
+def _is_performed(library: Library, test_id: str) -> bool:
+    """Whether another process, which lives, works on the test."""
+    row = library.jobs.get(test_id)
+    elsewhere = row is not None and row.owner != library.jobs.owner
+    return elsewhere and library.jobs.is_alive(row)
 
 
 def plan_text(plan: TestPlan, classifier: Classifier) -> str:

@@ -13,6 +13,7 @@ import errno
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 import time
@@ -28,6 +29,7 @@ from protocore.files import atomic_file
 from protocore.library.entries import Frame, SavedRun
 from protocore.library.manifest import RunManifest
 
+_STEP = re.compile(r"[0-9]{1,9}")  # the name of a frame
 STATE_FILE = "state.safetensors"
 STATE_INFO_FILE = "state.json"
 DRAFT_PREFIX = ".new-"
@@ -129,7 +131,7 @@ def read_frames(folder: Path) -> tuple[Frame, ...]:
     """The frames in the order of their steps."""
     if not folder.is_dir():
         return ()
-    found = [Frame(step=int(p.stem), path=p) for p in folder.iterdir() if p.stem.isdigit()]
+    found = [Frame(step=int(p.stem), path=p) for p in folder.iterdir() if _STEP.fullmatch(p.stem)]
     return tuple(sorted(found, key=lambda frame: frame.step))
 
 

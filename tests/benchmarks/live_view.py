@@ -38,6 +38,7 @@ from protocore.generation.loop import generate
 from protocore.generation.settings import Target
 from protocore.jobs.engine import JobEngine
 from protocore.jobs.generation import KIND, GenerationRequest, _GenerationWork
+from protocore.library.library import Library
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
 from protocore.reports.figures.generation import CURVE_TITLES, live_curve
@@ -110,17 +111,21 @@ def bare_run(classifier: Classifier, steps: int) -> float:
 class _TimedWork(_GenerationWork):
     """A job that says how long its steps took, in place of being saved."""
 
-    def _track(self, control):
-        add = self._recording.add
+    def _optimise(self, control, run, views) -> None:
+        add = run.recording.add
 
         def first(snapshot) -> None:
             self.started = Clock.now()
-            self._recording.add = add
+            run.recording.add = add
             add(snapshot)
 
-        self._recording.add = first
+        run.recording.add = first
+        super()._optimise(control, run, views)
 
-    def _save(self, seconds: float) -> float:
+    def _saved(self, run) -> None:
+        return None
+
+    def _save(self, control, saved) -> float:
         return Clock.now() - self.started
 
 
@@ -132,7 +137,8 @@ def job_run(classifier: Classifier, steps: int) -> float:
         settings=PAPER.replace(steps=steps),
     )
     engine, done = JobEngine(), threading.Event()
-    work = _TimedWork(request, None, classifier)
+    library = Library(tempfile.mkdtemp())
+    work = _TimedWork(request, library, classifier, "0" * 16)
     job = engine.submit(kind=KIND, title="", device="cpu", work=work.run, meta={})
     reader = threading.Thread(target=watch, args=(engine, job, done))
     reader.start()

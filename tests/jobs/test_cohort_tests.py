@@ -24,6 +24,7 @@ from protocore.jobs.cohort_tests import (
     submit_test,
 )
 from protocore.jobs.engine import JobEngine
+from protocore.library.library import Library
 from protocore.models.pool import ModelPool
 from protocore.models.spec import ModelSpec
 from protocore.review.events import Claimed, Decided, Started
@@ -465,3 +466,22 @@ def test_plans_in_words(classifier):
     assert plan_text(rival, classifier) == (
         "probability of 3 · crane: A != B by more than 0.02, pair by pair"
     )
+
+
+def test_a_second_process_leaves_a_living_test_alone(table):
+    """Another server on the same home neither ends the test nor has its result refused."""
+    gate, (first, *others) = threading.Event(), files(3)
+
+    def read():
+        assert gate.wait(PATIENCE)
+        return first.read()
+
+    job = table.submit(images(a=(ImageFile(name=first.name, read=read), *others)))
+    other, engine = Library(table.library.folder), JobEngine()
+    assert end_orphan(engine, other, table.review, "Cleo") == 0
+    engine.close()
+    other.close()
+    gate.set()
+    view = table.engine.wait(job, PATIENCE)
+    assert (view.status, view.error) == ("done", "")
+    assert table.library.jobs.get(job).state == "done"
