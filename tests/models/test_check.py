@@ -1,6 +1,7 @@
 """The self-test of a classifier, for every torchvision classifier and twenty families of timm.
 
-The large networks take minutes and gigabytes; they run where PROTOCORE_ALL_MODELS is set.
+A few small ones always; all of them, which takes minutes and gigabytes, where
+PROTOCORE_ALL_MODELS is set.
 """
 
 import os
@@ -37,13 +38,17 @@ SMALLEST = {  # of a family each, with the pixels they take at least
     "swin_t": 64,
     "swin_v2_t": 64,
 }
+ALWAYS = ("googlenet", "mobilenet_v3_small", "resnet18", "squeezenet1_1", "swin_t")
 FIXED = {"maxvit_t": 224, "vit_b_16": 224, "vit_b_32": 224, "vit_l_16": 224, "vit_l_32": 224}
-OTHERS = sorted({entry.architecture for entry in catalog()} - set(SMALLEST))
+OTHERS = sorted({entry.architecture for entry in catalog()} - set(ALWAYS))
 TIMM = (
     *("test_byobnet", "test_convnext", "test_convnext2", "test_efficientnet", "test_resnet"),
     *("test_vit", "test_vit2", "test_nfnet", "test_mambaout", "lcnet_050", "tinynet_e"),
     *("mobilenetv3_small_050", "resnet10t", "mnasnet_small", "regnetx_002", "ghostnet_100"),
     *("tf_efficientnet_lite0", "edgenext_xx_small", "mobilevit_xxs", "dla46_c"),
+)
+EVERY = pytest.mark.skipif(
+    not os.environ.get("PROTOCORE_ALL_MODELS"), reason="minutes and gigabytes"
 )
 
 
@@ -70,19 +75,25 @@ def build(name: str) -> nn.Module:
         return models.get_model(name, weights=None, num_classes=4, **options)
 
 
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize("name", ALWAYS)
 def test_a_torchvision_classifier_of_every_family(name):
     assert_checks(build(name), SMALLEST[name], "torchvision")
 
 
-@pytest.mark.skipif(not os.environ.get("PROTOCORE_ALL_MODELS"), reason="minutes and gigabytes")
+@EVERY
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_other_torchvision_classifier(name):
-    size = FIXED.get(name, 64)
+    size = FIXED.get(name, SMALLEST.get(name, 64))
     assert_checks(build(name), 518 if name == "vit_h_14" else size, "torchvision")
 
 
-@pytest.mark.parametrize("name", TIMM)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *TIMM[:6],
+        *(pytest.param(n, marks=EVERY) for n in TIMM[6:]),
+    ],
+)
 def test_small_classifiers_of_timm(name):
     timm = pytest.importorskip("timm")
     with torch.random.fork_rng():
