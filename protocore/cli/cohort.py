@@ -22,6 +22,8 @@ from protocore.cohorts.cohort import (
     pair_up,
     printable,
 )
+from protocore.cohorts.controls import edit_notes
+from protocore.cohorts.edits import edited_pair, read_edit
 from protocore.cohorts.plan import DIRECTIONS, MEASURES, TestPlan
 from protocore.cohorts.prediction import predict
 from protocore.cohorts.recipes import FILES, DemoRecipe
@@ -58,7 +60,7 @@ def run_cohort(args: argparse.Namespace) -> int:
     _check_options(args)
     classifier = classifier_from_args(args)
     plan = _plan(args, classifier)
-    a, b = _cohorts(args, classifier.preprocessing)
+    a, b = _cohorts(args, classifier.preprocessing, plan)
     notes = [found.text for found in duplicates(a, b)]
     notes += [*a.notes, *b.notes]
     if not args.demo:
@@ -107,6 +109,14 @@ def _add_cohort_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("cohorts")
     group.add_argument("--a", type=Path, metavar="FOLDER", help="images of cohort A")
     group.add_argument("--b", type=Path, metavar="FOLDER", help="images of cohort B")
+    group.add_argument(
+        "--edit",
+        action="append",
+        default=[],
+        metavar="KIND:NAME=VALUE,...",
+        help="B is A after this edit instead of --b, such as watermark:text=SALE,size=0.2 or "
+        "cover:left=0,top=0,right=0.5,bottom=0.5,how=grey; give it again for a chain",
+    )
     group.add_argument("--label-a", default="", metavar="WORDS", help="(default: folder name)")
     group.add_argument("--label-b", default="", metavar="WORDS")
     group.add_argument(
@@ -165,7 +175,10 @@ def _check_options(args: argparse.Namespace) -> None:
                 "--demo"
             )
         return
-    missing = [name for name in ("target", "a", "b") if getattr(args, name) is None]
+    if args.edit and args.b is not None:
+        raise ReviewError("--edit makes cohort B from cohort A; leave out --b, or leave out --edit")
+    needed = ("target", "a") if args.edit else ("target", "a", "b")
+    missing = [name for name in needed if getattr(args, name) is None]
     if missing:
         raise ReviewError(
             f"--{missing[0]} is missing: give --target, --a and --b, or a claim of the demo world "
@@ -184,18 +197,25 @@ def _plan(args: argparse.Namespace, classifier: Classifier) -> TestPlan:
         rivals=tuple(classifier.find_class(rival) for rival in rivals),
         measure=args.measure or ("logit" if args.demo else "accuracy"),
         direction=_DIRECTIONS[args.predict.replace(" ", "")],
-        paired=args.paired or bool(args.demo),
+        paired=args.paired or bool(args.demo or args.edit),
+        edits=tuple(read_edit(given) for given in args.edit),
         smallest_effect=args.smallest_effect,
     )
 
 
-def _cohorts(args: argparse.Namespace, size: Preprocessing) -> tuple[Cohort, Cohort]:
+def _cohorts(
+    args: argparse.Namespace, size: Preprocessing, plan: TestPlan
+) -> tuple[Cohort, Cohort]:
     if args.demo:
         claim: KnownClaim = claim_by_key(args.demo)
         print(f"{claim.statement} ({'planted' if claim.planted else 'not planted'})")
-        return claim_cohorts(
+        made = claim_cohorts(
             claim, size=size.input_size, count=args.count, seed=args.seed, haze=args.haze
         )
+        return edited_pair(made[0], plan.edits) if plan.edits else made
+    if plan.edits:
+        a = cohort_from_folder(args.a, label=args.label_a, size=size, limit=args.limit)
+        return edited_pair(a, plan.edits)
     a, b = (
         cohort_from_folder(folder, label=label, size=size, limit=args.limit)
         for folder, label in ((args.a, args.label_a), (args.b, args.label_b))
@@ -217,6 +237,10 @@ def _run_test(
         with ProgressLine() as line:
             show = partial(line.show, text=cohort.label)
             predictions.append(predict(classifier, cohort, plan, show))
+    if plan.edits:
+        notes += edit_notes(classifier, plan, a, predictions[0])
+        for note in notes[-2:]:
+            print(f"note: {printable(note)}", file=sys.stderr)
     how = {"count": args.count, "seed": args.seed, "haze": args.haze}
     return TestResult(
         plan=plan,

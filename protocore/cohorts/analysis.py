@@ -24,11 +24,10 @@ import numpy as np
 from protocore.cohorts.cohort import MIN_IMAGES, size_warning
 from protocore.cohorts.differences import CohortComparison, compare_measure
 from protocore.cohorts.outcomes import Outcome, comparison_outcome
-from protocore.cohorts.plan import Prediction, TestPlan
+from protocore.cohorts.plan import Prediction, TestPlan, plan_content
 from protocore.cohorts.statistics.means import mean_interval
 from protocore.cohorts.statistics.proportions import Interval, wilson_interval
 from protocore.errors import ReviewError
-from protocore.schema import dump
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +78,7 @@ class CohortAnalysis:
     def to_dict(self) -> dict:
         """A summary in plain values for JSON, outcome included."""
         return {
-            "plan": dump(self.plan),
+            "plan": plan_content(self.plan),
             "class_names": list(self.class_names),
             "cohorts": [asdict(row) for row in self.rows],
             "comparisons": [found.to_dict() for found in self.comparisons],

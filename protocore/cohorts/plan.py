@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from protocore.cohorts.edits import Edits
 from protocore.errors import ReviewError
-from protocore.schema import Number, Whole, checked, items, matching, number, one_of, text
+from protocore.schema import Number, Whole, checked, dump, items, matching, number, one_of, text
 
-__all__ = ["DEFAULT_ALPHA", "DEFAULT_SMALLEST", "DIRECTIONS", "MEASURES", "Prediction", "TestPlan"]
+__all__ = [
+    "DEFAULT_ALPHA",
+    "DEFAULT_SMALLEST",
+    "DIRECTIONS",
+    "MEASURES",
+    "Prediction",
+    "TestPlan",
+    "plan_content",
+]
 
 MAX_CLASSES = 1000  # that one session or claim is about
 Classes = Annotated[tuple[Whole, ...], items(MAX_CLASSES)]  # class indices
@@ -50,6 +59,7 @@ class TestPlan:
     paired: bool = False
     smallest_effect: Number | None = None
     alpha: Annotated[float, Field(gt=0, le=0.5)] = DEFAULT_ALPHA
+    edits: Edits = ()  # cohort B is cohort A after these; (): B has images of its own
 
     def __post_init__(self) -> None:
         classes = (self.target, *self.rivals)
@@ -59,6 +69,8 @@ class TestPlan:
             )
         if self.measure.startswith("rival") and not self.rivals:
             raise ReviewError(f"the measure {self.measure!r} needs a rival class; name one")
+        if self.edits and not self.paired:
+            raise ReviewError("an edited image is the partner of its original: set paired")
         if self.smallest_effect is None:
             object.__setattr__(self, "smallest_effect", DEFAULT_SMALLEST[self.measure])
         limit = math.inf if self.measure.endswith("logit") else 1.0
@@ -78,6 +90,14 @@ class TestPlan:
     def alternative(self) -> str:
         """The direction in SciPy's words: "greater", "less" or "two-sided"."""
         return ALTERNATIVES[self.direction]
+
+
+def plan_content(plan: TestPlan) -> dict[str, Any]:
+    """Plain values, without edits where there are none, as in files of earlier versions."""
+    content = dump(plan)
+    if not plan.edits:
+        content.pop("edits")
+    return content
 
 
 @checked(ReviewError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,6 +12,8 @@ import numpy as np
 import scipy
 
 from protocore.cohorts.cohort import Cohort, cohort_from_images, duplicates, pair_up
+from protocore.cohorts.controls import edit_notes
+from protocore.cohorts.edits import Edit, edited_pair
 from protocore.cohorts.plan import TestPlan
 from protocore.cohorts.prediction import predict
 from protocore.cohorts.recipes import FILES, Recipe, cohorts_from_recipe
@@ -130,7 +132,7 @@ class _TestJob:
         """Predict both cohorts and keep the result; returns the SHA-256 of its file."""
         began, plan = time.monotonic(), self.started.plan
         control.progress(0, 0, "reading images")
-        a, b = _cohorts(self.images, self.labels, classifier.preprocessing)
+        a, b = _cohorts(self.images, self.labels, classifier.preprocessing, plan.edits)
         skipped = (a.skipped, b.skipped)
         a, b, notes = _paired(plan, a, b)
         if self.images.recipe == FILES:
@@ -140,6 +142,8 @@ class _TestJob:
             predict(classifier, a, plan, lambda done, _: progress(done)),
             predict(classifier, b, plan, lambda done, _: progress(len(a) + done)),
         )
+        if plan.edits:
+            notes += edit_notes(classifier, plan, a, predictions[0])
         result = self._result(classifier, predictions, skipped, notes, time.monotonic() - began)
         folder = f"tests/{self.started.test}"
         for side, cohort in (("a", a), ("b", b)):
@@ -194,15 +198,25 @@ def _reason(error: BaseException) -> str:
 
 
 def _cohorts(
-    images: CohortImages, labels: tuple[str, str], size: Preprocessing
+    images: CohortImages, labels: tuple[str, str], size: Preprocessing, edits: Sequence[Edit]
 ) -> tuple[Cohort, Cohort]:
     made = cohorts_from_recipe(images.recipe, size=size.input_size)
-    if made is not None:
+    if made is not None and not edits:
         return made
-    return (
-        cohort_from_images(images.files_a, label=labels[0], size=size, source=images.source_a),
-        cohort_from_images(images.files_b, label=labels[1], size=size, source=images.source_b),
+    a = (
+        made[0]
+        if made is not None
+        else _from_files(images.files_a, labels[0], size, images.source_a)
     )
+    if edits:
+        return edited_pair(a, edits)
+    return a, _from_files(images.files_b, labels[1], size, images.source_b)
+
+
+def _from_files(
+    files: tuple[ImageFile, ...], label: str, size: Preprocessing, source: str
+) -> Cohort:
+    return cohort_from_images(files, label=label, size=size, source=source)
 
 
 def _progress(control: JobControl, total: int) -> Callable[[int], None]:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from protocore.cohorts.cohort import Cohort
+from protocore.cohorts.edits import edited_pair
 from protocore.cohorts.plan import Prediction
 from protocore.cohorts.prediction import predict
 from protocore.cohorts.recipes import FilesRecipe, cohorts_from_recipe
@@ -73,7 +74,10 @@ def _cohorts(result: TestResult, classifier: Classifier | None) -> tuple[Cohort,
         return no_images
     if classifier is None:
         return "the model with its weights is not reachable here"
-    return cohorts_from_recipe(result.recipe, size=classifier.input_size) or no_images
+    made = cohorts_from_recipe(result.recipe, size=classifier.input_size)
+    if made is not None and result.plan.edits:
+        return edited_pair(made[0], result.plan.edits)
+    return made or no_images
 
 
 def _images(name: str, result: TestResult, cohorts: tuple[Cohort, Cohort]) -> Check:

@@ -115,3 +115,14 @@ def test_a_half_written_result_is_taken_away(folders, monkeypatch, capsys):
     assert main(words(folders)) == 2
     assert "No space left on device; choose a folder" in capsys.readouterr().err
     assert list((folders / "out").iterdir()) == []
+
+
+def test_an_edit_makes_the_second_cohort(folders, capsys):
+    arguments = [one for one in words(folders) if one not in ("--b", str(folders / "b"))]
+    assert main([*arguments, "--edit", "grey", "--edit", "brightness:factor=0.5"]) == 0
+    result = TestResult.from_json((folders / "out" / "result.json").read_bytes())
+    assert [edit.kind for edit in result.plan.edits] == ["grey", "brightness"]
+    assert [one.name for one in result.a] == [one.name for one in result.b]
+    assert any("brightness" in note for note in result.notes)
+    assert any("no control" in note for note in result.notes)
+    assert result.misreported == ""
