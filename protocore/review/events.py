@@ -29,7 +29,7 @@ from protocore.schema import (
     text,
 )
 
-MAX_TEXT = 20_000  # characters
+MAX_LINE, MAX_TEXT = 300, 20_000  # characters
 MAX_TAGS, MAX_REGIONS, MAX_ITEMS = 30, 50, 60
 MAX_CONTROLS, MAX_LINKS = 1000, 500
 ROLES = ("target", "distractor", "baseline")
@@ -49,7 +49,7 @@ Moment = Annotated[  # ISO 8601, UTC
 Title = Annotated[str, text(200)]
 Label = Annotated[str, text(1100)]
 Name = Annotated[str, text(60)]  # of a reviewer
-Line = Annotated[str, text(300)]
+Line = Annotated[str, text(MAX_LINE)]
 LongText = Annotated[str, text(MAX_TEXT, empty=True)]
 Note = Annotated[str, text(MAX_TEXT)]
 Tags = Annotated[tuple[Annotated[str, text(50)], ...], items(MAX_TAGS)]
