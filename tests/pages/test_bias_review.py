@@ -264,7 +264,7 @@ def test_a_claim_is_begun_left_and_written_down(site):
     fill(app, a="pale", measure="probability", direction="a < b", smallest=0.125, paired=True)
     fill(app, links=[(site.round.id, item.id, "Ada")])
     press(app, "claim_save_new")
-    assert "cohort B must have 1 to 300 characters" in texts(app) and not site.session.claims
+    assert "must have 1 to 300 characters" in texts(app) and not site.session.claims
     step(app, "Log")
     restart()
     app = site.open("Ada", "Claims")
