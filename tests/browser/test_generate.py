@@ -95,3 +95,19 @@ def test_two_clicks_lead_from_the_home_page_to_a_moving_prototype(server, page):
     page.locator(".st-key-generate button:enabled").click()
     assert len(distinct_images(page, 3)) >= 3
     page.get_by_text("Saved to library").wait_for()
+
+
+def test_a_server_that_is_restarted_is_found_again_and_the_page_says_so(server, page):
+    page.goto(f"{server.url}/Generate?classes=0&preset=demo&steps=5000")
+    settle(page)
+    page.locator(".st-key-generate button").click()
+    page.locator(LIVE_IMAGE).first.wait_for()
+    server.kill()
+    banner = page.get_by_role("status").filter(has_text="reconnecting")
+    banner.wait_for()
+    server.start()
+    banner.wait_for(state="hidden")
+    settle(page)
+    told = page.get_by_text(re.compile("no longer on this server|resumed from step|Waiting"))
+    told.first.wait_for()
+    assert page.locator("h1").count() == 1
