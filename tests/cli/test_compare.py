@@ -54,7 +54,7 @@ def test_related_classes_are_listed(model, capsys):
     weights = torch.load(model[3], weights_only=True)["classifier.1.weight"].flatten(1)
     cosine = float(torch.cosine_similarity(weights[1], weights[0], dim=0))
     assert cosine > 0 > float(torch.cosine_similarity(weights[1], weights[2], dim=0))
-    assert captured.out == f"0 · ant  (final-layer weights: cosine {cosine:.2f} (1st))\n"
+    assert cosine < 0.1 and captured.out == ""  # too weak to be called a relation
     assert "what it excites is not known" in captured.err
 
 

@@ -92,9 +92,9 @@ def test_the_same_command_twice_gives_the_same_bytes(words, tmp_path):
 def test_every_setting_is_an_option(words, monkeypatch, tmp_path):
     chosen = []
 
-    def spy(classifier, targets, settings):
+    def spy(classifier, targets, settings, **options):
         chosen.append(settings)
-        return generate(classifier, targets, settings)
+        return generate(classifier, targets, settings, **options)
 
     monkeypatch.setattr("protocore.generation.api.generate", spy)
     options = (
