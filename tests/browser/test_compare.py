@@ -53,15 +53,15 @@ def zoomed(page) -> set[str]:
     return {canvas.get_attribute("data-scale") for canvas in canvases(page, VIEWER)}
 
 
-def test_a_suggestion_is_compared_zoomed_together_and_covered(server, page):
+def test_two_classes_are_compared_zoomed_together_and_edited(server, page):
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{server.url}/Compare")
     settle(page)
     choose(page, "Anchor class", CLASS_NAMES[0])
-    suggestion = page.locator("[class*=st-key-suggest_] button").first
-    suggestion.wait_for()
-    suggestion.click()
+    page.get_by_text("No strong relation to another class was found").wait_for()
+    choose(page, "Compare with", CLASS_NAMES[2])
+    page.keyboard.press("Escape")
     settle(page)
     seeds = page.get_by_role("textbox", name=re.compile("Seeds"))
     seeds.fill("0")

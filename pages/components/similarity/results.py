@@ -125,7 +125,7 @@ def _prototypes(measured: Sequence[MeasuredClass]) -> None:
         row_height=56,
         key="similarity_prototypes_table",
         column_config={
-            "": st.column_config.ImageColumn(width="small"),
+            "Picture": st.column_config.ImageColumn(width="small"),
             "Prototype": st.column_config.TextColumn(width="medium"),
             **dict.fromkeys(FIGURES, number),
             "Equation 1": share,
@@ -153,7 +153,7 @@ def _row(
         picture = None  # it was deleted since
     witnesses = seen and f"{seen.top1:.0%} of {len(seen.witnesses)}"
     return {
-        "": picture,
+        "Picture": picture,
         "Prototype": label,
         "Similarity": badge.similarity,
         "Same class": badge.same,
@@ -191,7 +191,7 @@ def _draw(chart: LayerChart) -> int | None:
 
 def _tables(measured: Sequence[MeasuredClass], measure: str) -> None:
     evaluations = [part.evaluation for part in measured]
-    st.markdown(f"### {MEASURE_TITLES[measure]} with intervals")
+    st.markdown(f"## {MEASURE_TITLES[measure]} with intervals")
     rows = similarity_table(evaluations, measure).records()
     st.dataframe(rows, hide_index=True, key="similarity_table", width="stretch")
     st.caption(
@@ -199,7 +199,7 @@ def _tables(measured: Sequence[MeasuredClass], measure: str) -> None:
         "activations themselves are taken as given."
     )
     means = class_means(evaluations, measure)
-    st.markdown("### Over classes, beside the paper's Table 4")
+    st.markdown("## Over classes, beside the paper's Table 4")
     st.dataframe(_beside_paper(means, measure), hide_index=True, key="similarity_table4")
     st.caption(
         f"{means.title}. The paper's figures are for photos of ImageNet classes, its prototypes "
