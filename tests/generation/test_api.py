@@ -46,7 +46,7 @@ def test_a_class_that_is_not_there(classifier):
 def test_without_settings_it_is_the_preset_for_the_model(classifier, monkeypatch):
     chosen = []
 
-    def stop(_classifier, _targets, settings):
+    def stop(_classifier, _targets, settings, **_how):
         chosen.append(settings)
         return iter(())
 
