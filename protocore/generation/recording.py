@@ -53,6 +53,7 @@ class Recording:
         curves: list[dict[str, list[float]]] | None = None,
         frames: list[list[tuple[int, bytes]]] | None = None,
         most_frames: int | None = None,
+        changed_by: str = "",
     ) -> None:
         """`settings` at the start; the lists of a run that goes on; at most `most_frames`.
 
@@ -64,7 +65,7 @@ class Recording:
         self.settings = settings
         self.history = history or [SettingsChange(step=0, settings=settings)]
         self.last: Snapshot | None = None
-        self.changed_by = ""  # who sent the settings that the next snapshots may have
+        self.changed_by = changed_by  # who sent the settings that the next snapshots may have
         count = range(len(targets))
         self._curves = curves or [{name: [] for name in ("step", *CURVES)} for _ in count]
         self._pending: list[tuple[int, Measured]] = []  # of the curves

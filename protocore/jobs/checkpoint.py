@@ -159,16 +159,17 @@ class CheckpointFolder:
                 raise LibraryError("it was made with other weights")
             state_path = str(self.folder / content["state"])
             state = GenerationState.from_file(state_path, classifier.device)
-            found = Checkpoint(
-                state=state,
-                recording=self._recording(content, state, classifier),
-                settings=GenerationSettings.from_dict(content["settings"]),
-                tuned=tuple(Tuned(**change) for change in content["tuned"]),
-                seconds=float(content["seconds"]),
-            )
+            settings = GenerationSettings.from_dict(content["settings"])
+            tuned = tuple(Tuned(**change) for change in content["tuned"])
+            seconds = float(content["seconds"])
+            recorded = self._recorded(content, len(state.targets))
         except UNUSABLE as error:
             log.warning("the checkpoint %s cannot be used (%s), begun anew", path, error)
             return None
+        recording = Recording(classifier=classifier, targets=state.targets, **recorded)
+        found = Checkpoint(
+            state=state, recording=recording, settings=settings, tuned=tuned, seconds=seconds
+        )
         self._parts = content["parts"]
         self._frames = [len(frames) for frames in found.recording.frames]
         self._points = len(found.recording.curves[0]["step"])
@@ -192,10 +193,9 @@ class CheckpointFolder:
             ],
         }
 
-    def _recording(
-        self, content: Mapping[str, Any], state: GenerationState, classifier: Classifier
-    ) -> Recording:
-        rows = range(len(state.targets))
+    def _recorded(self, content: Mapping[str, Any], count: int) -> dict[str, Any]:
+        """What the Recording of `count` targets is made of."""
+        rows = range(count)
         frames: list[list[tuple[int, bytes]]] = [[] for _ in rows]
         curves: list[dict[str, list[float]]] = [{} for _ in rows]
         for name in content["parts"]:
@@ -204,11 +204,9 @@ class CheckpointFolder:
                 frames[row] += [(step, base64.b64decode(c)) for step, c in part["frames"][row]]
                 for key, values in part["curves"][row].items():
                     curves[row].setdefault(key, []).extend(values)
-        return Recording(
-            classifier=classifier,
-            targets=state.targets,
-            settings=GenerationSettings.from_dict(content["start"]),
-            history=[
+        return {
+            "settings": GenerationSettings.from_dict(content["start"]),
+            "history": [
                 SettingsChange(
                     step=change["step"],
                     settings=GenerationSettings.from_dict(change["settings"]),
@@ -216,10 +214,10 @@ class CheckpointFolder:
                 )
                 for change in content["history"]
             ],
-            curves=curves,
-            frames=frames,
-            changed_by=content["changed_by"],
-        )
+            "curves": curves,
+            "frames": frames,
+            "changed_by": str(content["changed_by"]),
+        }
 
     def _sweep(self, needed: set[str]) -> None:
         """Remove what the last checkpoint does not name."""
