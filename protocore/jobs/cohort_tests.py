@@ -56,6 +56,8 @@ def submit_test(
     author: str,
     claim_id: str,
     images: CohortImages,
+    *,
+    device: str | None = None,
 ) -> str:
     """Lock the claim and test it in the background; returns the job's identifier.
 
@@ -64,7 +66,7 @@ def submit_test(
     """
     session = library.reviews.session(review_id)
     said = session.claim(claim_id).current.said
-    spec = ModelSpec.from_link(session.started.model_link)
+    spec = ModelSpec.from_link(session.started.model_link, device=device)
     started = TestStarted(
         test=secrets.token_hex(8),
         claim=claim_id,

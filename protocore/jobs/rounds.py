@@ -67,6 +67,8 @@ def submit_round(
     review_id: str,
     author: str,
     request: RoundRequest,
+    *,
+    device: str | None = None,
 ) -> str:
     """Make what the library lacks, then open the round; returns the job's identifier.
 
@@ -74,7 +76,7 @@ def submit_round(
     when the session does not exist.
     """
     session = library.reviews.session(review_id)
-    spec = ModelSpec.from_link(session.started.model_link)
+    spec = ModelSpec.from_link(session.started.model_link, device=device)
 
     def work(control: JobControl) -> str | None:
         classifier = pool.get(spec)

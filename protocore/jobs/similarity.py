@@ -63,7 +63,12 @@ class _StopError(Exception):
 
 
 def submit_similarity(
-    engine: JobEngine, library: Library, pool: ModelPool, request: SimilarityRequest
+    engine: JobEngine,
+    library: Library,
+    pool: ModelPool,
+    request: SimilarityRequest,
+    *,
+    device: str | None = None,
 ) -> str:
     """Queue the request on the device of its models; returns the job's identifier.
 
@@ -71,7 +76,7 @@ def submit_similarity(
     and notes each prototype's badge in the library.
     """
     groups = group_prototypes([library.prototype(i) for i in request.prototype_ids])
-    specs = [ModelSpec.from_link(link) for link, _ in groups]
+    specs = [ModelSpec.from_link(link, device=device) for link, _ in groups]
 
     def work(control: JobControl) -> tuple[MeasuredClass, ...]:
         measured: list[MeasuredClass] = []

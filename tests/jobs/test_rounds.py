@@ -280,3 +280,15 @@ def test_a_session_that_is_gone_and_a_prototype_that_is_gone(table):
     view = table.finish(RoundRequest(class_index=BALL, kept=("0123456789abcdef",), baseline=False))
     assert view.status == "failed" and "0123456789abcdef" in view.error
     assert table.session.rounds == ()
+
+
+def test_the_device_that_was_chosen_is_used_and_not_the_machines_own(table, monkeypatch):
+    monkeypatch.setattr("protocore.models.spec.default_device", lambda: "cuda:0")
+    asked = []
+    monkeypatch.setattr(table.pool, "get", lambda spec: asked.append(spec) or table.pool.classifier)
+    job = submit_round(
+        table.engine, table.library, table.pool, table.review, "Ben", REQUEST, device="cpu"
+    )
+    assert table.engine.view(job).device == "cpu"
+    assert table.engine.wait(job, PATIENCE).status == "done"
+    assert {spec.device for spec in asked} == {"cpu"}

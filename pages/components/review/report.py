@@ -7,13 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.components.common.links import linked_spec
 from pages.components.common.resources import library, pool
 from pages.components.compare.jobs import analysis
 from pages.components.review import state as review_state
 from pages.components.review.drafts import drafted, drafted_text, hand_in
 from protocore.library.review_bundle import REVIEW_SUFFIX, export_review_to_cache
 from protocore.library.verify import verify_bundle
-from protocore.models.spec import ModelSpec
 from protocore.reports.html import moment
 from protocore.reports.pdf import find_browser, html_to_pdf
 from protocore.reports.review.build import report_name, session_report
@@ -126,11 +126,13 @@ def _summary(session: ReviewSession) -> None:
 def _verification(session: ReviewSession) -> None:
     """Make everything again and compare, in the background."""
     models, shelf = pool(), library()
-    spec = ModelSpec.from_link(session.started.model_link)
+    spec = linked_spec(session.started.model_link)
 
     def work(progress):
         path = export_review_to_cache(shelf, session.id)
-        return verify_bundle(path, models.get, lambda done, total, _: progress(done, total))
+        return verify_bundle(
+            path, models.get, lambda done, total, _: progress(done, total), spec=spec
+        )
 
     key = f"{session.id}|{session.version}"
     found = analysis(VERIFY, key, "Making every prototype again", spec.device, work, queue=VERIFY)

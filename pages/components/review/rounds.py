@@ -7,6 +7,7 @@ from contextlib import suppress
 import streamlit as st
 
 from pages.components.common.errors import show_error
+from pages.components.common.links import chosen_device
 from pages.components.common.progress import watch
 from pages.components.common.resources import engine, library, pool
 from pages.components.review import state as review_state
@@ -130,7 +131,13 @@ def start_round(review_id: str, **what) -> None:
     """Queue a round, from a callback."""
     review_state.attempt(
         lambda: submit_round(
-            engine(), library(), pool(), review_id, review_state.me(), RoundRequest(**what)
+            engine(),
+            library(),
+            pool(),
+            review_id,
+            review_state.me(),
+            RoundRequest(**what),
+            device=chosen_device(),
         )
     )
 

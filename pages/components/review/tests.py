@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from pages.components.common.errors import escaped, show_error
+from pages.components.common.links import chosen_device
 from pages.components.common.progress import watch
 from pages.components.common.resources import engine, library, pool
 from pages.components.review import state as review_state
@@ -99,8 +102,9 @@ def _start(session: ReviewSession, classifier: Classifier, claim: Claim) -> None
 
 def start_test(review_id: str, claim_id: str, images: CohortImages) -> None:
     """Queue the test, from a callback."""
+    submit = partial(submit_test, device=chosen_device())
     review_state.attempt(
-        submit_test, engine(), library(), pool(), review_id, review_state.me(), claim_id, images
+        submit, engine(), library(), pool(), review_id, review_state.me(), claim_id, images
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components.common.errors import errors_shown
-from pages.components.common.links import linked_spec
+from pages.components.common.links import chosen_device, linked_spec
 from pages.components.common.resources import engine, library, load_model, pool
 from pages.components.similarity.sources import ChosenImages, pick_images
 from protocore.jobs.similarity import SimilarityRequest, submit_similarity
@@ -47,7 +47,7 @@ def controls() -> SimilarityRequest | None:
 def start(request: SimilarityRequest) -> None:
     """Queue the measurement and show it from now on."""
     with errors_shown():
-        job = submit_similarity(engine(), library(), pool(), request)
+        job = submit_similarity(engine(), library(), pool(), request, device=chosen_device())
         st.session_state["similarity_job"] = job
         st.query_params["job"] = job
 
