@@ -1,7 +1,9 @@
+import io
 import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from protocore.errors import LibraryError
 from protocore.generation.api import generate_prototypes
@@ -56,19 +58,21 @@ def prototypes(library, classifier):
     return library.run(run).prototypes
 
 
+def noise_png(seed: int) -> bytes:
+    """A file with a picture of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, "PNG")
+    return target.getvalue()
+
+
 @pytest.fixture
-def images(monkeypatch):
-    """Six flat images of class 0 and of class 1; the file's content is its grey value."""
-    monkeypatch.setattr(
-        "protocore.similarity.sources.decode_image",
-        lambda content, size: np.random.default_rng(content[0]).integers(
-            0, 256, (size, size, 3), dtype=np.uint8
-        ),
-    )
+def images():
+    """Six pictures of noise of class 0 and of class 1."""
 
     def files(first: int) -> tuple[ImageFile, ...]:
         return tuple(
-            ImageFile(name=str(first + i), read=lambda value=first + i: bytes([value]))
+            ImageFile(name=str(first + i), read=lambda value=first + i: noise_png(value))
             for i in range(6)
         )
 

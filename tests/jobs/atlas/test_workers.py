@@ -6,6 +6,7 @@ import os
 import socket
 
 import pytest
+import torch
 
 from protocore.errors import JobError, OutOfMemoryError
 from protocore.generation.settings import Target
@@ -24,6 +25,7 @@ def make_and_die(folder, after):
     """Another process: it makes `after` passes and is killed within the next."""
     from protocore.jobs.atlas import open_atlas
 
+    torch.set_num_threads(1)  # as the test itself; other numbers of threads round differently
     real, count = workers.keep_pass, iter(range(100))
 
     def keep(atlas, made, library):
