@@ -38,10 +38,10 @@ from protocore.generation.loop import generate
 from protocore.generation.settings import Target
 from protocore.jobs.engine import JobEngine
 from protocore.jobs.generation import KIND, GenerationRequest, _GenerationWork
+from protocore.jobs.live_view import thin
 from protocore.library.library import Library
 from protocore.models.classifier import Classifier
 from protocore.models.spec import ModelSpec
-from protocore.reports.figures.generation import CURVE_TITLES, live_curve
 from tests.benchmarks.generation_variants import CLASS, PAPER, SIZE, Clock, network
 
 POLLS_PER_SECOND = 4  # as the page's fragment
@@ -160,8 +160,8 @@ def watch(engine: JobEngine, job: str, done: threading.Event) -> None:
         if live is None:
             continue
         [base64.b64encode(image) for image in live.images]
-        for name in CURVE_TITLES if polls % POLLS_PER_SECOND == 0 else ():
-            json.dumps(live_curve(live.curves, ["one"], name, total=live.total))
+        if polls % POLLS_PER_SECOND == 0:
+            json.dumps([thin(curve) for curve in live.curves])
 
 
 # --- a real browser ---

@@ -7,8 +7,10 @@ float64 and finite. `alternative` is SciPy's word: "greater" (A's mean is larger
 
 from __future__ import annotations
 
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from scipy import special, stats
@@ -22,6 +24,7 @@ RESAMPLES = 9_999  # SciPy's default; p values down to 1 / (RESAMPLES + 1)
 # 0.87 instead of 0.95 at 5.
 BOOTSTRAP_FROM = 10
 EXACT_LIMIT = 2**14  # so many arrangements are counted one by one instead of being drawn
+_FILTERS = threading.Lock()
 _AT_ONCE = 500  # resamples in memory at a time: 8 MB for 2000 values
 
 
@@ -142,9 +145,16 @@ def _bootstrap(
     return (low, high)
 
 
+@contextmanager
+def _quiet(category: type[Warning]) -> Iterator[None]:
+    """Without these warnings. The filters belong to the process: one thread at a time sets them."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", category)
+        yield
+
+
 def _student(samples: tuple[np.ndarray, ...], confidence: float) -> Interval:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # nearly equal values: rounding only
+    with _quiet(RuntimeWarning):  # nearly equal values: rounding only
         if len(samples) == 1:
             test = stats.ttest_1samp(samples[0], 0.0)
         else:
@@ -156,8 +166,8 @@ def _student(samples: tuple[np.ndarray, ...], confidence: float) -> Interval:
 def _bootstrap_once(
     samples: tuple[np.ndarray, ...], statistic: Callable, confidence: float, seed: int, method: str
 ) -> Interval:
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # answered by the percentiles
+    # A degenerate sample is answered by the percentiles.
+    with np.errstate(all="ignore"), _quiet(stats.DegenerateDataWarning):
         found = stats.bootstrap(
             samples,
             statistic,

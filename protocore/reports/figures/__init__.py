@@ -1,1 +1,1 @@
-"""Plotly figures and ECharts options from arrays."""
+"""Plotly figures from arrays."""
