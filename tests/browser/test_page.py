@@ -74,6 +74,14 @@ def test_axe_finds_nothing(site, opened, theme):
         assert page.locator("h1").count() == 1
 
 
+def test_the_label_of_a_disabled_button_can_be_read(site, opened):
+    page = opened(f"{site['home']}/Path_Similarity", color_scheme="light")
+    measure = page.get_by_role("button", name="Measure")
+    assert measure.is_disabled()
+    colour = measure.locator("p").evaluate("(node) => getComputedStyle(node).color")
+    assert max(map(int, colour.removeprefix("rgba(").split(",")[:3])) < 128  # dark on white
+
+
 def test_a_phone_shows_the_page_and_nothing_beside_it(site, opened):
     for name in ("home", "generate", 8, "library"):
         page = opened(site[name], 390, 844, is_mobile=True, has_touch=True)
